@@ -1,0 +1,33 @@
+#include "common/sys/error.hpp"
+
+#include <unistd.h>
+
+namespace workshop {
+
+void throw_error(int error, const std::string& call) {
+  throw std::system_error(error, std::generic_category(), call);
+}
+
+const char* program_name() {
+  return program_invocation_short_name;
+}
+
+void report(const std::string& message) {
+  const std::string line = fmt::format("{}: {}\n", program_name(), message);
+  // Standard error itself may be closed or full; there is nobody left to tell then.
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+int report_exception() {
+  try {
+    throw;
+  } catch (const AlreadyReported&) {
+  } catch (const UsageError& error) {
+    report(fmt::format("{}\nTry '{} --help'.", error.what(), program_name()));
+  } catch (const std::exception& error) {
+    report(error.what());
+  }
+  return kFailed;
+}
+
+}  // namespace workshop
