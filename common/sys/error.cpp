@@ -8,6 +8,10 @@ void throw_error(int error, const std::string& call) {
   throw std::system_error(error, std::generic_category(), call);
 }
 
+void require_root() {
+  if (::geteuid() != 0) throw std::runtime_error("this level needs root: run it with sudo");
+}
+
 const char* program_name() {
   return program_invocation_short_name;
 }

@@ -18,7 +18,8 @@ enum ExitStatus : int {
   kSignalBase = 128,     ///< plus the number of the signal that ended the command
 };
 
-/// A failure that somebody else (a helper program) has already told the user about: end, and say nothing more.
+/// A failure that somebody else (a helper program) has already told the user about: end, and say nothing
+/// more.
 struct AlreadyReported : std::exception {
   const char* what() const noexcept override { return "already reported"; }
 };
@@ -43,6 +44,9 @@ Result check(Result result, fmt::format_string<Args...> call, Args&&... args) {
   const int error = errno;  // before anything below can change it
   throw_error(error, fmt::format(call, std::forward<Args>(args)...));
 }
+
+/// Throws, with the way out in the message, unless the process is root: of the machine or of a user namespace.
+void require_root();
 
 /// The name messages begin with: the program's file name, as in "level02: ...".
 const char* program_name();

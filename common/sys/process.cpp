@@ -18,8 +18,8 @@ namespace {
 
 /// What /proc/PID/status says about a process and one signal (proc_pid_status(5)).
 struct SignalState {
-  bool is_init = false;       // PID 1 of a PID namespace below ours
-  bool has_default = true;    // neither blocked, ignored nor caught
+  bool is_init = false;     // PID 1 of a PID namespace below ours
+  bool has_default = true;  // neither blocked, ignored nor caught
 };
 
 bool contains(const std::string& hexadecimal_mask, int signal) {
@@ -59,7 +59,8 @@ bool is_found(const std::string& command) {
   return false;
 }
 
-/// Has the kernel kill us when our parent dies. The parent may be dead before we ask: `parent`, a pidfd, tells.
+/// Has the kernel kill us when our parent dies. The parent may be dead before we ask: `parent`, a pidfd,
+/// tells.
 void die_with_parent(const unique_fd& parent) {
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)");
   pollfd exited{parent.get(), POLLIN, 0};
@@ -68,7 +69,8 @@ void die_with_parent(const unique_fd& parent) {
 
 unique_fd open_pidfd_of_self() {
   // pidfd_open(2) sets close-on-exec by itself.
-  return unique_fd(static_cast<int>(check(::syscall(SYS_pidfd_open, ::getpid(), 0), "pidfd_open({})", ::getpid())));
+  return unique_fd(
+      static_cast<int>(check(::syscall(SYS_pidfd_open, ::getpid(), 0), "pidfd_open({})", ::getpid())));
 }
 
 }  // namespace
@@ -81,7 +83,7 @@ Supervisor::Supervisor() : parent_(open_pidfd_of_self()) {
   has_terminal_ = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
   ::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, it would have the kernel reap the command (wait(2))
   ::sigemptyset(&passed_on_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCHLD, SIGTTOU}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCHLD}) {
     ::sigaddset(&passed_on_, signal);
   }
   check(::sigprocmask(SIG_BLOCK, &passed_on_, &before_), "sigprocmask(SIG_BLOCK)");
@@ -89,7 +91,13 @@ Supervisor::Supervisor() : parent_(open_pidfd_of_self()) {
 
 Supervisor::~Supervisor() {
   // An interactive shell takes the terminal for itself and, from inside a PID namespace, cannot give it back.
-  if (has_terminal_) ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  if (has_terminal_) {
+    sigset_t set;  // from the background, tcsetpgrp(3) would stop us
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGTTOU);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  }
   ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
@@ -124,7 +132,8 @@ void Supervisor::pass_on(const siginfo_t& signal, pid_t pid) {
     if (!stop) ended_by_ = signal.si_signo;
     ::kill(pid, stop ? SIGSTOP : SIGKILL);
   } else if (signal.si_code != SI_KERNEL) {
-    // What the terminal sends (SI_KERNEL) goes to its whole foreground process group: the command has it already.
+    // What the terminal sends (SI_KERNEL) goes to its whole foreground process group: the command has it
+    // already.
     ::kill(pid, signal.si_signo);
   }
 }
@@ -137,7 +146,8 @@ void execute(const std::vector<std::string>& command) {
   ::execvp(argv[0], argv.data());
   const int error = errno;
   const bool found = (error != ENOENT && error != ENOTDIR) || is_found(command[0]);
-  const char* hint = found && error == ENOENT ? " (the file is there: its interpreter or its loader is not)" : "";
+  const char* hint =
+      found && error == ENOENT ? " (the file is there: its interpreter or its loader is not)" : "";
   report(fmt::format("execvp(\"{}\"): {}{}", command[0], std::strerror(error), hint));
   ::_exit(found ? kNotExecutable : kNotFound);
 }

@@ -1,4 +1,5 @@
-// Catch2's main and the reporter that `./workshop check` shows, in the one translation unit that takes long to compile.
+// Catch2's main and the reporter that `./workshop check` shows, in the one translation unit that takes long
+// to compile.
 #define CATCH_CONFIG_RUNNER
 
 #include <cstdlib>
@@ -22,13 +23,23 @@ bool any_skipped = false;
 // Where the two versions of Catch2 differ.
 #if CATCH_VERSION_MAJOR >= 3
 using ReporterBase = Catch::StreamingReporterBase;
-const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) { return *stats.testInfo; }
-std::string text(Catch::StringRef string) { return static_cast<std::string>(string); }
-std::string text(const Catch::Tag& tag) { return static_cast<std::string>(tag.original); }
+const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) {
+  return *stats.testInfo;
+}
+std::string text(Catch::StringRef string) {
+  return static_cast<std::string>(string);
+}
+std::string text(const Catch::Tag& tag) {
+  return static_cast<std::string>(tag.original);
+}
 #else
 using ReporterBase = Catch::StreamingReporterBase<class WorkshopReporter>;
-const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) { return stats.testInfo; }
-const std::string& text(const std::string& string) { return string; }
+const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) {
+  return stats.testInfo;
+}
+const std::string& text(const std::string& string) {
+  return string;
+}
 #endif
 
 /// One line a test case, "[step2] ok    NAME", and below a failure what explains it.
@@ -45,10 +56,16 @@ class WorkshopReporter final : public ReporterBase {
   }
 
 #if CATCH_VERSION_MAJOR >= 3
-  std::ostream& out() { return m_stream; }
-  void assertionEnded(const Catch::AssertionStats& stats) override { take(stats); }
+  std::ostream& out() {
+    return m_stream;
+  }
+  void assertionEnded(const Catch::AssertionStats& stats) override {
+    take(stats);
+  }
 #else
-  std::ostream& out() { return stream; }
+  std::ostream& out() {
+    return stream;
+  }
   void assertionStarting(const Catch::AssertionInfo&) override {}
   bool assertionEnded(const Catch::AssertionStats& stats) override {
     take(stats);
@@ -59,8 +76,11 @@ class WorkshopReporter final : public ReporterBase {
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
     const bool failed = stats.totals.assertions.failed > 0;
     const bool skipped = !failed && !skip_reason.empty();
-    out() << step_of(info_of(stats)) << (failed ? "FAIL  " : skipped ? "skip  " : "ok    ") << info_of(stats).name
-          << (skipped ? ": " + skip_reason : "") << "\n"
+    out() << step_of(info_of(stats))
+          << (failed    ? "FAIL  "
+              : skipped ? "skip  "
+                        : "ok    ")
+          << info_of(stats).name << (skipped ? ": " + skip_reason : "") << "\n"
           << failures_.str() << std::flush;
     ReporterBase::testCaseEnded(stats);
   }

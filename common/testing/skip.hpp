@@ -4,8 +4,8 @@
 
 namespace workshop::testing {
 
-/// Marks the running test case as skipped; Catch2 2.13 has no such thing. The caller returns from the test. Where
-/// $WORKSHOP_NO_SKIP is set the test fails instead: what cannot be tested there is a defect.
+/// Marks the running test case as skipped; Catch2 2.13 has no such thing. The caller returns from the test.
+/// Where $WORKSHOP_NO_SKIP is set the test fails instead: what cannot be tested there is a defect.
 void skip(const std::string& reason);
 
 /// What main() does before it hands over to Catch2; null for tests that need nothing.

@@ -1,0 +1,419 @@
+#include "common/testing/sandbox.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/mount.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+#include <sstream>
+#include <thread>
+
+#include "common/sys/error.hpp"
+#include "common/sys/process.hpp"
+#include "common/testing/catch.hpp"
+#include "common/testing/skip.hpp"
+
+namespace workshop::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTimeLimit = 30s;  // no program under test takes a tenth of it: only what hangs meets it
+constexpr int kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  const unique_fd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open(\"{}\")", path));
+  check(::write(file.get(), text.data(), text.size()), "write(\"{}\")", path);
+}
+
+std::string own_folder() {
+  char path[PATH_MAX + 1] = {};
+  check(::readlink("/proc/self/exe", path, PATH_MAX), "readlink(\"/proc/self/exe\")");
+  const std::string program(path);
+  return program.substr(0, program.rfind('/'));
+}
+
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+// ---------------------------------------------------------------- who we are
+
+/// The ordinary user the suite drops to when it was started as root.
+struct User {
+  uid_t uid;
+  gid_t gid;
+  std::string name;
+};
+
+std::optional<User> ordinary_user() {
+  const char* caller = std::getenv("SUDO_USER");
+  for (const char* name : {caller, "workshop"}) {
+    const passwd* entry = name != nullptr ? ::getpwnam(name) : nullptr;
+    if (entry != nullptr && entry->pw_uid != 0) return User{entry->pw_uid, entry->pw_gid, name};
+  }
+  return std::nullopt;
+}
+
+/// Runs this test program again as root, if sudo is there and lets us.
+void ask_for_root(char** argv) {
+  if (::geteuid() == 0 || std::getenv("WORKSHOP_NO_SUDO") != nullptr) return;
+  const bool may_ask = ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO);
+  if (std::system("sudo -n true 2>/dev/null") != 0) {
+    if (!may_ask) return;
+    report("these tests make namespaces and devices, which needs root: sudo will ask for your password");
+    if (std::system("sudo true") != 0) return;
+  }
+  std::vector<std::string> command = {"sudo", "-n", "--", "env"};
+  for (const char* name : {"WORKSHOP_PROGRAM", "WORKSHOP_NO_SKIP"}) {
+    if (const char* value = std::getenv(name)) command.push_back(std::string(name) + "=" + value);
+  }
+  command.push_back(own_folder() + "/" + base_name(argv[0]));
+  for (char** argument = argv + 1; *argument != nullptr; ++argument) command.emplace_back(*argument);
+  execute(command);
+}
+
+[[maybe_unused]] const bool registered = [] {
+  before_tests = ask_for_root;
+  return true;
+}();
+
+// ---------------------------------------------------------------- making the sandbox, in its first process
+
+void mount_at(const char* type, const std::string& target, unsigned long flags, const char* data) {
+  check(::mount(type, target.c_str(), type, flags, data), "mount(\"{}\", \"{}\")", type, target);
+}
+
+/// A copy of a file's mount, to be attached elsewhere: still at hand when /tmp is covered.
+unique_fd clone_mount(const std::string& path) {
+  const int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  return unique_fd(static_cast<int>(check(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags),
+                                          "open_tree(\"{}\", OPEN_TREE_CLONE)", path)));
+}
+
+void attach(const unique_fd& tree, const std::string& file) {
+  unique_fd(check(::open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0755), "open(\"{}\")", file));
+  check(::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, file.c_str(), MOVE_MOUNT_F_EMPTY_PATH),
+        "move_mount(\"{}\")", file);
+}
+
+void make_everything_read_only() {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  check(::syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof attributes),
+        "mount_setattr(\"/\", AT_RECURSIVE, MOUNT_ATTR_RDONLY)");
+}
+
+void make_folder(const std::string& path, mode_t mode, const std::optional<User>& owner) {
+  check(::mkdir(path.c_str(), mode), "mkdir(\"{}\")", path);
+  if (owner) check(::chown(path.c_str(), owner->uid, owner->gid), "chown(\"{}\", {})", path, owner->uid);
+}
+
+void set_up(const std::optional<User>& owner) {
+  const std::string program = program_under_test();
+  const std::string image = own_folder() + "/image";
+  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
+  const unique_fd program_tree = clone_mount(program);
+  const unique_fd image_tree = clone_mount(image);
+  make_everything_read_only();
+  mount_at("tmpfs", "/tmp", MS_NOSUID, "mode=1777,size=1g");
+  mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+  make_folder("/tmp/bin", 0755, std::nullopt);
+  attach(program_tree, "/tmp/bin/" + base_name(program));
+  attach(image_tree, "/tmp/bin/image");
+  make_folder("/tmp/home", 0700, owner);
+  make_folder("/tmp/store", 0755, owner);
+  check(::mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), "mount(\"/\", MS_REC | MS_SHARED)");
+  check(::sethostname("host", 4), "sethostname(\"host\")");
+}
+
+/// Become root of the new user namespace: one id mapped, our own (user_namespaces(7)).
+void map_root(uid_t uid, gid_t gid) {
+  write_file("/proc/self/setgroups", "deny");
+  write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid));
+  write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
+}
+
+pid_t raw_clone(unsigned long flags) {
+  // As fork(2), with flags. Stack 0 means: the caller's, copied (clone(2)).
+  return static_cast<pid_t>(check(::syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0), "clone({:#x})", flags));
+}
+
+/// PID 1 of the sandbox: sets it up, says so by closing `ready`, and then only reaps.
+[[noreturn]] void run_init(unique_fd ready, const std::optional<User>& owner, uid_t uid, gid_t gid) {
+  try {
+    check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)");
+    if (!Sandbox::is_real_root()) map_root(uid, gid);
+    set_up(owner);
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    [[maybe_unused]] const auto written = ::write(ready.get(), text.data(), text.size());
+    ::_exit(kFailed);
+  }
+  ready.reset();
+  for (;;) {
+    if (::waitpid(-1, nullptr, 0) == -1) ::pause();
+  }
+}
+
+// ---------------------------------------------------------------- running programs in it
+
+unique_fd memory_file(const char* name) {
+  return unique_fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create(\"{}\")", name));
+}
+
+std::string contents(const unique_fd& file) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n; (n = ::pread(file.get(), buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+void become(const User& user) {
+  check(::setgroups(0, nullptr), "setgroups(0)");
+  check(::setgid(user.gid), "setgid({})", user.gid);
+  check(::setuid(user.uid), "setuid({})", user.uid);
+  ::setenv("USER", user.name.c_str(), 1);
+  ::setenv("LOGNAME", user.name.c_str(), 1);
+}
+
+void set_environment() {
+  static constexpr const char* kVariables[][2] = {
+      {"PATH", "/tmp/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+      {"HOME", "/tmp/home"},
+      {"WORKSHOP_STORE", "/tmp/store"},
+      {"TERM", "dumb"},
+      {"LC_ALL", "C.UTF-8"},
+      {"LEAKED", "from-the-host"},
+  };
+  ::clearenv();
+  for (const auto& [name, value] : kVariables) ::setenv(name, value, 1);
+}
+
+/// Sleeps a little, for loops that wait for something and look at a deadline.
+void nap() {
+  std::this_thread::sleep_for(2ms);
+}
+
+std::string quoted(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_of(" \t\n'\"$&|;<>()*?[]#~\\`") == std::string::npos;
+  return plain ? word : "'" + word + "'";
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& stream, const Run& run) {
+  stream << "$ " << run.command << "\n";
+  if (run.timed_out) return stream << "did not end by itself and was stopped\n" << run.out << run.err;
+  stream << "exit status " << run.status << "\n";
+  if (!run.out.empty()) stream << "standard output:\n" << run.out << (run.out.back() == '\n' ? "" : "\n");
+  if (!run.err.empty()) stream << "standard error:\n" << run.err << (run.err.back() == '\n' ? "" : "\n");
+  return stream;
+}
+
+std::string program_under_test() {
+  if (const char* program = std::getenv("WORKSHOP_PROGRAM")) return program;
+  const std::string test = base_name(program_invocation_name);
+  return own_folder() + "/" + test.substr(0, test.find("_test"));
+}
+
+Process::Process(std::string command, pid_t pid, unique_fd out, unique_fd err)
+    : command_(std::move(command)), pid_(pid), out_(std::move(out)), err_(std::move(err)) {
+  pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open({})", pid)));
+}
+
+Process::~Process() {
+  if (!pidfd_) return;  // waited for, or moved from
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+std::string Process::out() const {
+  return contents(out_);
+}
+
+std::string Process::err() const {
+  return contents(err_);
+}
+
+bool Process::wrote(const std::string& text) const {
+  const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
+  while (out().find(text) == std::string::npos) {
+    pollfd ended{pidfd_.get(), POLLIN, 0};
+    if (::poll(&ended, 1, 0) == 1) return out().find(text) != std::string::npos;
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    nap();
+  }
+  return true;
+}
+
+Run Process::wait() {
+  Run run;
+  run.command = command_;
+  pollfd ended{pidfd_.get(), POLLIN, 0};
+  if (::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kTimeLimit).count())) == 0) {
+    run.timed_out = true;
+    ::kill(pid_, SIGKILL);
+  }
+  int status = 0;
+  check(::waitpid(pid_, &status, 0), "waitpid({})", pid_);
+  pidfd_.reset();
+  run.status = exit_status(status);
+  run.out = contents(out_);
+  run.err = contents(err_);
+  return run;
+}
+
+bool Sandbox::is_real_root() {
+  return ::geteuid() == 0;
+}
+
+Sandbox::Sandbox(As who) : who_(who), mounts_before_(read_file("/proc/self/mountinfo")) {
+  const auto owner = who == As::user && is_real_root() ? ordinary_user() : std::nullopt;
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  int ends[2];
+  check(::pipe2(ends, O_CLOEXEC), "pipe2()");
+  unique_fd told(ends[0]), ready(ends[1]);
+  init_ = raw_clone(kNamespaces | (is_real_root() ? 0 : CLONE_NEWUSER | CLONE_NEWNET));
+  if (init_ == 0) run_init(std::move(ready), owner, uid, gid);
+  init_pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, init_, 0), "pidfd_open({})", init_)));
+  ready.reset();
+  char text[512];
+  const auto length = check(::read(told.get(), text, sizeof text), "read()");
+  if (length > 0)
+    throw std::runtime_error("no sandbox: " + std::string(text, static_cast<std::size_t>(length)));
+}
+
+Sandbox::~Sandbox() {
+  ::kill(init_, SIGKILL);  // and with PID 1 everything in its namespace (pid_namespaces(7))
+  ::waitpid(init_, nullptr, 0);
+  CHECK(read_file("/proc/self/mountinfo") == mounts_before_);
+}
+
+Process Sandbox::spawn(const std::string& display, const std::vector<std::string>& argv) const {
+  unique_fd out = memory_file("out"), err = memory_file("err");
+  int ends[2];
+  check(::pipe2(ends, O_CLOEXEC), "pipe2()");
+  unique_fd told(ends[0]), tell(ends[1]);
+  // setns(2) into a PID namespace counts for children only: the helper enters, and leaves us its child as our
+  // own.
+  const pid_t helper = check(::fork(), "fork()");
+  if (helper == 0) {
+    run_child([&] {
+      const int user = is_real_root() ? 0 : CLONE_NEWUSER | CLONE_NEWNET;
+      check(::setns(init_pidfd_.get(), kNamespaces | user), "setns()");
+      const pid_t pid = raw_clone(CLONE_PARENT);
+      if (pid > 0) {
+        check(::write(tell.get(), &pid, sizeof pid), "write()");
+        ::_exit(0);
+      }
+      const unique_fd null(check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open(\"/dev/null\")"));
+      check(::dup2(null.get(), STDIN_FILENO), "dup2()");
+      check(::dup2(out.get(), STDOUT_FILENO), "dup2()");
+      check(::dup2(err.get(), STDERR_FILENO), "dup2()");
+      check(::setsid(), "setsid()");
+      set_environment();
+      const auto user_to_be = who_ == As::user && is_real_root() ? ordinary_user() : std::nullopt;
+      if (user_to_be) become(*user_to_be);
+      check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
+      execute(argv);
+    });
+  }
+  tell.reset();
+  pid_t pid = -1;
+  const auto length = check(::read(told.get(), &pid, sizeof pid), "read()");
+  ::waitpid(helper, nullptr, 0);
+  if (length != sizeof pid)
+    throw std::runtime_error("cannot start a program in the sandbox: " + contents(err));
+  return Process(display, pid, std::move(out), std::move(err));
+}
+
+Process Sandbox::start(const std::vector<std::string>& arguments) const {
+  const std::string name = base_name(program_under_test());
+  std::string display = name;
+  for (const auto& argument : arguments) display += " " + quoted(argument);
+  std::vector<std::string> argv = {"/tmp/bin/" + name};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return spawn(display, argv);
+}
+
+Process Sandbox::start_shell(const std::string& script) const {
+  return spawn(script, {"/bin/sh", "-c", script});
+}
+
+Run Sandbox::run(const std::vector<std::string>& arguments) const {
+  return start(arguments).wait();
+}
+
+Run Sandbox::shell(const std::string& script) const {
+  return start_shell(script).wait();
+}
+
+std::vector<std::string> Sandbox::processes() const {
+  // The namespace's own /proc, through its first process.
+  const std::string proc = "/proc/" + std::to_string(init_) + "/root/proc/";
+  std::vector<std::string> result;
+  DIR* folder = ::opendir(proc.c_str());
+  if (folder == nullptr) throw_error(errno, "opendir(\"" + proc + "\")");
+  while (const dirent* entry = ::readdir(folder)) {
+    const std::string name = entry->d_name;
+    if (name == "1" || name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::string command = read_file(proc + name + "/comm");
+    if (!command.empty()) command.pop_back();
+    if (!command.empty()) result.push_back(command);
+  }
+  ::closedir(folder);
+  return result;
+}
+
+bool Sandbox::becomes_empty() const {
+  const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
+  while (!processes().empty()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    nap();
+  }
+  return true;
+}
+
+std::optional<std::string> cannot_run(As who) {
+  static const auto why_no_sandbox = []() -> std::optional<std::string> {
+    try {
+      Sandbox attempt(As::root);
+      return std::nullopt;
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+  }();
+  if (why_no_sandbox) return why_no_sandbox;
+  if (who == As::user && Sandbox::is_real_root() && !ordinary_user()) {
+    return "there is no `workshop` user to become: ./workshop setup makes it";
+  }
+  return std::nullopt;
+}
+
+}  // namespace workshop::testing

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sys/fd.hpp"
+
+namespace workshop::testing {
+
+/// What a program did, for a test to judge and for a failure to show.
+struct Run {
+  std::string command;     ///< as one would type it
+  int status = 0;          ///< exit status, 128 + N for signal N
+  std::string out;         ///< what it wrote on standard output
+  std::string err;         ///< and on standard error
+  bool timed_out = false;  ///< it did not end by itself and was killed
+};
+
+std::ostream& operator<<(std::ostream& stream, const Run& run);
+
+/// A program that runs in a sandbox. Destroyed while it runs, it is killed.
+class Process {
+ public:
+  Process(Process&&) = default;
+  ~Process();
+
+  /// Its process id as the test sees it.
+  pid_t pid() const { return pid_; }
+  /// What it has written so far.
+  std::string out() const;
+  std::string err() const;
+  /// Waits until `text` has been written on standard output. False when the program ended, or time was up,
+  /// before.
+  bool wrote(const std::string& text) const;
+  /// Waits for its end. What does not end within the time limit is killed.
+  Run wait();
+
+ private:
+  friend class Sandbox;
+  Process(std::string command, pid_t pid, unique_fd out, unique_fd err);
+
+  std::string command_;
+  pid_t pid_;
+  unique_fd pidfd_, out_, err_;
+};
+
+/// Who the program under test is run as.
+enum class As {
+  root,  ///< real root where the tests run as root; else root of a user namespace stands in
+  user,  ///< an ordinary user with subordinate ids: the `workshop` user of common/setup, or the one who
+         ///< called sudo
+};
+
+/// A small host of its own for one test case: mount, PID, IPC and UTS namespaces that end with it, and with
+/// them every mount, process and file made in it.
+///
+/// In it, all the machine's file systems are read-only, /tmp is a fresh tmpfs, and all mounts are shared, as
+/// systemd makes them: what a program under test mounts without a namespace of its own shows. On /tmp are
+///
+///     /tmp/bin    the program under test, and `image`
+///     /tmp/home   the user's home, where programs start
+///     /tmp/store  the image store ($WORKSHOP_STORE), empty
+///
+/// The destructor fails the test if the real host's mount table is not what it was.
+class Sandbox {
+ public:
+  explicit Sandbox(As who);
+  ~Sandbox();
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  /// Runs the program under test with these arguments, to its end.
+  Run run(const std::vector<std::string>& arguments) const;
+  /// Runs a shell script on this host, as root or the user; `levelNN` and `image` are in its PATH.
+  Run shell(const std::string& script) const;
+
+  /// The same without waiting.
+  Process start(const std::vector<std::string>& arguments) const;
+  Process start_shell(const std::string& script) const;
+
+  /// The commands of all processes that run on this host, the tests' own left out: for "nothing is left
+  /// behind".
+  std::vector<std::string> processes() const;
+  /// Waits until processes() is empty; false when it does not become so.
+  bool becomes_empty() const;
+
+  /// False where the user namespace stands in for root: no device nodes, and one id only.
+  static bool is_real_root();
+
+ private:
+  Process spawn(const std::string& display, const std::vector<std::string>& argv) const;
+
+  As who_;
+  std::string mounts_before_;
+  pid_t init_ = -1;
+  unique_fd init_pidfd_;
+};
+
+/// The program under test: $WORKSHOP_PROGRAM, else the levelNN beside levelNN_test.
+std::string program_under_test();
+
+/// Why this machine cannot run a sandbox, or nothing. Asked once.
+std::optional<std::string> cannot_run(As who);
+
+}  // namespace workshop::testing
+
+/// Requires `condition` of a run; a failure shows the command, what it wrote, and where to look.
+#define WORKSHOP_EXPECT(run, condition, hint) \
+  do {                                        \
+    INFO((run));                              \
+    INFO("look at: " << hint);                \
+    REQUIRE(condition);                       \
+  } while (false)
+
+/// Begins a test: makes the sandbox `name`, or skips.
+#define WORKSHOP_SANDBOX(name, who)                                                       \
+  if (const auto why_not = ::workshop::testing::cannot_run(who)) WORKSHOP_SKIP(*why_not); \
+  const ::workshop::testing::Sandbox name(who)
+
+/// Skips what the user namespace that stands in for root cannot show.
+#define WORKSHOP_NEEDS_REAL_ROOT(what)               \
+  if (!::workshop::testing::Sandbox::is_real_root()) \
+  WORKSHOP_SKIP(what " needs root: run the tests with sudo")
