@@ -59,6 +59,7 @@ function(workshop_level number name)
 
   add_executable(${level}_test ${folder}/${level}_test.cpp)
   target_link_libraries(${level}_test PRIVATE workshop::testing)
+  target_compile_definitions(${level}_test PRIVATE WORKSHOP_CHAPTER="${folder}/README.md")
   add_dependencies(${level}_test image)
 
   add_test(NAME solution.${level} COMMAND ${level}_test --reporter workshop)

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -191,8 +192,9 @@ int child(void* argument) {
 }
 
 int run(const Options& options) {
+  const std::string root = container_root(options);
   workshop::Supervisor supervisor;
-  Container container{options, supervisor, container_root(options), {}};
+  Container container{options, supervisor, root, {}};
   // STEP(level02.5): what the image says about its command. Read it here: inside, this file is out of reach.
   container.config = workshop::image_config(options.image, options.store);
   // END(level02.5)

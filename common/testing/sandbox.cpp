@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,11 +42,6 @@ constexpr int kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NE
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  const unique_fd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open(\"{}\")", path));
-  check(::write(file.get(), text.data(), text.size()), "write(\"{}\")", path);
 }
 
 std::string own_folder() {
@@ -140,6 +136,9 @@ void set_up(const std::optional<User>& owner) {
   make_everything_read_only();
   mount_at("tmpfs", "/tmp", MS_NOSUID, "mode=1777,size=1g");
   mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+  // Asked for here, so that a machine whose root is none (a container's) is told apart from a wrong program.
+  check(::mknod("/tmp/null", S_IFCHR | 0600, ::makedev(1, 3)), "mknod(\"/tmp/null\")");
+  check(::unlink("/tmp/null"), "unlink(\"/tmp/null\")");
   make_folder("/tmp/bin", 0755, std::nullopt);
   attach(program_tree, "/tmp/bin/" + base_name(program));
   attach(image_tree, "/tmp/bin/image");
@@ -149,23 +148,15 @@ void set_up(const std::optional<User>& owner) {
   check(::sethostname("host", 4), "sethostname(\"host\")");
 }
 
-/// Become root of the new user namespace: one id mapped, our own (user_namespaces(7)).
-void map_root(uid_t uid, gid_t gid) {
-  write_file("/proc/self/setgroups", "deny");
-  write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid));
-  write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
-}
-
 pid_t raw_clone(unsigned long flags) {
   // As fork(2), with flags. Stack 0 means: the caller's, copied (clone(2)).
   return static_cast<pid_t>(check(::syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0), "clone({:#x})", flags));
 }
 
 /// PID 1 of the sandbox: sets it up, says so by closing `ready`, and then only reaps.
-[[noreturn]] void run_init(unique_fd ready, const std::optional<User>& owner, uid_t uid, gid_t gid) {
+[[noreturn]] void run_init(unique_fd ready, const std::optional<User>& owner) {
   try {
     check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)");
-    if (!Sandbox::is_real_root()) map_root(uid, gid);
     set_up(owner);
   } catch (const std::exception& error) {
     const std::string text = error.what();
@@ -288,19 +279,13 @@ Run Process::wait() {
   return run;
 }
 
-bool Sandbox::is_real_root() {
-  return ::geteuid() == 0;
-}
-
 Sandbox::Sandbox(As who) : who_(who), mounts_before_(read_file("/proc/self/mountinfo")) {
-  const auto owner = who == As::user && is_real_root() ? ordinary_user() : std::nullopt;
-  const uid_t uid = ::geteuid();
-  const gid_t gid = ::getegid();
+  const auto owner = who == As::user ? ordinary_user() : std::nullopt;
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
   unique_fd told(ends[0]), ready(ends[1]);
-  init_ = raw_clone(kNamespaces | (is_real_root() ? 0 : CLONE_NEWUSER | CLONE_NEWNET));
-  if (init_ == 0) run_init(std::move(ready), owner, uid, gid);
+  init_ = raw_clone(kNamespaces);
+  if (init_ == 0) run_init(std::move(ready), owner);
   init_pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, init_, 0), "pidfd_open({})", init_)));
   ready.reset();
   char text[512];
@@ -325,8 +310,7 @@ Process Sandbox::spawn(const std::string& display, const std::vector<std::string
   const pid_t helper = check(::fork(), "fork()");
   if (helper == 0) {
     run_child([&] {
-      const int user = is_real_root() ? 0 : CLONE_NEWUSER | CLONE_NEWNET;
-      check(::setns(init_pidfd_.get(), kNamespaces | user), "setns()");
+      check(::setns(init_pidfd_.get(), kNamespaces), "setns()");
       const pid_t pid = raw_clone(CLONE_PARENT);
       if (pid > 0) {
         check(::write(tell.get(), &pid, sizeof pid), "write()");
@@ -338,7 +322,7 @@ Process Sandbox::spawn(const std::string& display, const std::vector<std::string
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
       set_environment();
-      const auto user_to_be = who_ == As::user && is_real_root() ? ordinary_user() : std::nullopt;
+      const auto user_to_be = who_ == As::user ? ordinary_user() : std::nullopt;
       if (user_to_be) become(*user_to_be);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
       execute(argv);
@@ -374,9 +358,18 @@ Run Sandbox::shell(const std::string& script) const {
   return start_shell(script).wait();
 }
 
+std::string Sandbox::path(const std::string& inside) const {
+  return "/proc/" + std::to_string(init_) + "/root" + inside;
+}
+
+void Sandbox::write(const std::string& inside, const std::string& text) const {
+  std::ofstream file(path(inside));
+  if (!(file << text << std::flush)) throw std::runtime_error("cannot write " + inside);
+}
+
 std::vector<std::string> Sandbox::processes() const {
   // The namespace's own /proc, through its first process.
-  const std::string proc = "/proc/" + std::to_string(init_) + "/root/proc/";
+  const std::string proc = path("/proc/");
   std::vector<std::string> result;
   DIR* folder = ::opendir(proc.c_str());
   if (folder == nullptr) throw_error(errno, "opendir(\"" + proc + "\")");
@@ -400,8 +393,19 @@ bool Sandbox::becomes_empty() const {
   return true;
 }
 
+std::string chapter_code(const std::string& path, const std::string& name) {
+  const std::string chapter = read_file(path);
+  const auto begin = chapter.find("```cpp\n// " + name + "\n");
+  const auto end = chapter.find("\n```", begin + 6);
+  if (begin == std::string::npos || end == std::string::npos) {
+    throw std::runtime_error(path + " has no code block that begins with // " + name);
+  }
+  return chapter.substr(begin + 7, end + 1 - (begin + 7));
+}
+
 std::optional<std::string> cannot_run(As who) {
   static const auto why_no_sandbox = []() -> std::optional<std::string> {
+    if (::geteuid() != 0) return "needs root: run it with sudo";
     try {
       Sandbox attempt(As::root);
       return std::nullopt;
@@ -410,8 +414,8 @@ std::optional<std::string> cannot_run(As who) {
     }
   }();
   if (why_no_sandbox) return why_no_sandbox;
-  if (who == As::user && Sandbox::is_real_root() && !ordinary_user()) {
-    return "there is no `workshop` user to become: ./workshop setup makes it";
+  if (who == As::user && !ordinary_user()) {
+    return "needs an ordinary user to become: sudo ./workshop setup makes the user `workshop`";
   }
   return std::nullopt;
 }

@@ -50,7 +50,7 @@ class Process {
 
 /// Who the program under test is run as.
 enum class As {
-  root,  ///< real root where the tests run as root; else root of a user namespace stands in
+  root,  ///< root of the machine: levels 1 and 2. No user namespace can stand in: it makes no device nodes
   user,  ///< an ordinary user with subordinate ids: the `workshop` user of common/setup, or the one who
          ///< called sudo
 };
@@ -88,8 +88,10 @@ class Sandbox {
   /// Waits until processes() is empty; false when it does not become so.
   bool becomes_empty() const;
 
-  /// False where the user namespace stands in for root: no device nodes, and one id only.
-  static bool is_real_root();
+  /// Where the test itself finds a file of this host: "/tmp/home/x" has another name outside.
+  std::string path(const std::string& inside) const;
+  /// Writes a file of this host, as root.
+  void write(const std::string& inside, const std::string& text) const;
 
  private:
   Process spawn(const std::string& display, const std::vector<std::string>& argv) const;
@@ -102,6 +104,10 @@ class Sandbox {
 
 /// The program under test: $WORKSHOP_PROGRAM, else the levelNN beside levelNN_test.
 std::string program_under_test();
+
+/// The code block of a chapter (WORKSHOP_CHAPTER is the level's README.md) that begins with the comment `//
+/// NAME`: what a chapter prints is what the tests run.
+std::string chapter_code(const std::string& chapter, const std::string& name);
 
 /// Why this machine cannot run a sandbox, or nothing. Asked once.
 std::optional<std::string> cannot_run(As who);
@@ -120,8 +126,3 @@ std::optional<std::string> cannot_run(As who);
 #define WORKSHOP_SANDBOX(name, who)                                                       \
   if (const auto why_not = ::workshop::testing::cannot_run(who)) WORKSHOP_SKIP(*why_not); \
   const ::workshop::testing::Sandbox name(who)
-
-/// Skips what the user namespace that stands in for root cannot show.
-#define WORKSHOP_NEEDS_REAL_ROOT(what)               \
-  if (!::workshop::testing::Sandbox::is_real_root()) \
-  WORKSHOP_SKIP(what " needs root: run the tests with sudo")
