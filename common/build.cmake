@@ -20,6 +20,7 @@ endif()
 enable_testing()
 find_package(Threads REQUIRED)
 find_package(Catch2 REQUIRED)
+find_package(fmt REQUIRED)
 
 # workshop_library(NAME [SOURCES FILE...] [LINK LIBRARY...]): a static library, linked as workshop::NAME.
 function(workshop_library name)
