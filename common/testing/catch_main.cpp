@@ -97,7 +97,7 @@ class WorkshopReporter final : public ReporterBase {
     const auto& result = stats.assertionResult;
     if (result.isOk()) return;
     for (const auto& info : stats.infoMessages) add(info.message);
-    if (result.hasExpression()) {
+    if (result.hasExpression() && !result.hasMessage()) {
       add("expected: " + text(result.getExpression()));
       add("seen:     " + text(result.getExpandedExpression()));
     } else if (stats.infoMessages.empty()) {

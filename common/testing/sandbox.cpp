@@ -163,9 +163,15 @@ pid_t raw_clone(unsigned long flags) {
     [[maybe_unused]] const auto written = ::write(ready.get(), text.data(), text.size());
     ::_exit(kFailed);
   }
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
   ready.reset();
   for (;;) {
-    if (::waitpid(-1, nullptr, 0) == -1) ::pause();
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    ::sigwaitinfo(&child, nullptr);
   }
 }
 
