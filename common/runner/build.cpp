@@ -1,0 +1,73 @@
+#include "common/runner/build.hpp"
+
+#include "common/runner/steps.hpp"
+#include "common/runner/terminal.hpp"
+#include "common/sys/error.hpp"
+
+namespace workshop {
+namespace {
+
+bool begins_with(const std::string& text, const std::string& prefix) {
+  return text.rfind(prefix, 0) == 0;
+}
+
+/// "[3/24] Building CXX object ...": ninja's progress, in the form that NINJA_STATUS below asks for.
+std::string progress_of(const std::string& line) {
+  const auto end = line.find("] ");
+  const bool is_progress = begins_with(line, "[") && end != std::string::npos &&
+                           line.substr(1, end - 1).find_first_not_of("0123456789/") == std::string::npos;
+  return is_progress ? line.substr(1, end - 1) : "";
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+std::vector<std::string> build_command(const Project& project, const std::vector<std::string>& targets) {
+  // ninja itself where it is what was configured: cmake needs three times as long to find out that there is
+  // nothing to do.
+  const bool ninja = std::filesystem::exists(project.build / "build.ninja");
+  std::vector<std::string> argv = {ninja ? "ninja" : "cmake", ninja ? "-C" : "--build", project.build};
+  if (!ninja && !targets.empty()) argv.emplace_back("--target");
+  argv.insert(argv.end(), targets.begin(), targets.end());
+  return argv;
+}
+
+}  // namespace
+
+Build build(const Project& project, const std::vector<std::string>& targets, const std::string& title) {
+  Command command{build_command(project, targets), {{"NINJA_STATUS", "[%f/%t] "}}};
+  command.with_errors = true;
+  command.user = owner_of(project);
+  Progress progress(title);
+  std::string output;
+  const int status = run_by_line(command, [&](const std::string& line) {
+    const std::string step = progress_of(line);
+    if (!step.empty()) progress.show(step);
+    if (step.empty()) output += line + "\n";
+  });
+  if (status == kNotFound)
+    throw std::runtime_error("the build tool is missing: ./workshop setup installs it");
+  return {status == 0, compiler_messages(project, output)};
+}
+
+std::string compiler_messages(const Project& project, const std::string& output) {
+  std::string result;
+  bool is_command = false;  // the line after "FAILED:" is the command that failed
+  for (const auto& line : split_lines(output)) {
+    const bool noise = is_command || begins_with(line, "FAILED:") || begins_with(line, "ninja: ");
+    is_command = begins_with(line, "FAILED:");
+    if (!noise) result += line + "\n";
+  }
+  const std::string top = project.source.string() + "/";
+  return replaced(result, top, project.shown(top) == "." ? "" : project.shown(top));
+}
+
+std::pair<uid_t, gid_t> owner_of(const Project& project) {
+  return {project.owner(), project.group()};
+}
+
+}  // namespace workshop

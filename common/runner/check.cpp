@@ -1,0 +1,119 @@
+// `./workshop check [N]`: one level, step by step, up to the first that is not done.
+
+#include "common/runner/commands.hpp"
+#include "common/runner/project.hpp"
+#include "common/runner/terminal.hpp"
+#include "common/runner/verdict.hpp"
+#include "common/sys/error.hpp"
+
+namespace workshop {
+namespace {
+
+using State = StepVerdict::State;
+
+std::string mark(const StepVerdict& step) {
+  switch (step.state) {
+    case State::done:
+      return green("done   ");
+    case State::open:
+      return yellow(step.step.is_bonus ? "bonus  " : "to do  ");
+    case State::skipped:
+      return yellow("skipped");
+    case State::unknown:
+      break;
+  }
+  return faint(step.step.is_bonus ? "bonus  " : "       ");
+}
+
+void print_steps(const LevelVerdict& verdict) {
+  print(bold(verdict.level->title()) + "\n\n");
+  for (const auto& step : verdict.steps) {
+    print(fmt::format("  {:>2}  {}  {}\n", step.step.number, mark(step), step.step.title));
+  }
+  print("\n");
+}
+
+std::string place(const Project& project, const Level& level, const Step& step) {
+  const std::string file = project.shown(level.skeleton);
+  return step.line == 0 ? file : fmt::format("{}:{}", file, step.line);
+}
+
+void print_failure(const TestCase& test) {
+  print(fmt::format("  {}: {}\n{}\n", red("not yet"), test.name, test.explanation));
+}
+
+void print_skips(const StepVerdict& step) {
+  for (const auto& test : step.cases) {
+    if (test.result == TestCase::Result::skipped) {
+      print(fmt::format("  {}: {}\n    {}\n", yellow("skipped"), test.name, test.reason));
+    }
+  }
+}
+
+/// The step that is next: where it is, what was expected and seen, what helps.
+void print_open_step(const Project& project, const LevelVerdict& verdict, const StepVerdict& open) {
+  const Level& level = *verdict.level;
+  print(fmt::format("{}: {}step {}, {}\n\n", bold(place(project, level, open.step)),
+                    open.step.is_bonus ? "bonus " : "", open.step.number, open.step.title));
+  for (const auto& test : open.cases) {
+    if (test.result == TestCase::Result::failed) print_failure(test);
+  }
+  print_skips(open);
+  print(fmt::format("Stuck? ./workshop hint {} {}    Why and how: {}, step {}\n", level.number,
+                    open.step.number, project.shown(level.chapter), open.step.number));
+}
+
+void print_compile_errors(const Project& project, const LevelVerdict& verdict) {
+  print(verdict.compile_errors);
+  print(
+      fmt::format("\n{} does not compile: the first error above is the one to mend.\n"
+                  "Then: ./workshop check {}\n",
+                  bold(project.shown(verdict.level->skeleton)), verdict.level->number));
+}
+
+void print_all_done(const Project& project, const Level& level) {
+  print(green(fmt::format("Level {} is done.", level.number)) + "\n");
+  for (const auto& next : project.levels) {
+    if (next.number != level.number + 1) continue;
+    print(fmt::format("Next: {}, in {}. Then ./workshop check {}\n", next.title(),
+                      project.shown(next.chapter), next.number));
+    return;
+  }
+  print("That was the last one. See what it can do: ./workshop demo\n");
+}
+
+void print_verdict(const Project& project, const LevelVerdict& verdict) {
+  if (!verdict.compile_errors.empty()) return print_compile_errors(project, verdict);
+  print(verdict.compile_warnings);
+  print_steps(verdict);
+  for (const auto& test : verdict.general) print_failure(test);
+  if (!verdict.trouble.empty()) print(yellow("Note: ") + verdict.trouble + "\n");
+  if (verdict.is_done()) print_all_done(project, *verdict.level);
+  const StepVerdict* open = verdict.first_open();
+  if (open != nullptr && verdict.general.empty()) print_open_step(project, verdict, *open);
+}
+
+/// The level that was asked for; else the first that is not done, or the last.
+LevelVerdict verdict_to_show(const Project& project, const Arguments& arguments) {
+  if (!arguments.words.empty())
+    return judge(project, project.level(arguments.words[0]), Extent::first_failure);
+  LevelVerdict verdict;
+  for (const auto& level : project.levels) {
+    verdict = judge(project, level, Extent::first_failure);
+    if (!verdict.is_done()) break;
+  }
+  return verdict;
+}
+
+}  // namespace
+
+int check_level(const Arguments& arguments) {
+  arguments.allow(1);
+  const Project project = find_project();
+  if (project.levels.empty()) throw std::runtime_error("there are no levels in " + project.source.string());
+  const LevelVerdict verdict = verdict_to_show(project, arguments);
+  print_verdict(project, verdict);
+  return verdict.is_done() ? 0 : 1;
+}
+
+}  // namespace workshop

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+// The commands of the runner: each takes what follows its name on the command line and returns the exit
+// status. 0: fine; 1: something is not done, or not as it should be; 125: the runner itself failed.
+
+namespace workshop {
+
+/// What follows the command's name.
+struct Arguments {
+  std::vector<std::string> words;    ///< in their order
+  std::vector<std::string> options;  ///< "--dry-run"
+  std::vector<std::string> command;  ///< what follows "--", untouched
+  char** argv = nullptr;             ///< the whole command line, to be repeated with sudo
+
+  bool has(const std::string& option) const;
+  /// Throws UsageError for more words than `words` and for options that are not among `known`.
+  void allow(std::size_t words, const std::vector<std::string>& known = {}) const;
+};
+
+int show_status(const Arguments& arguments);
+int check_level(const Arguments& arguments);
+int run_suite(const Arguments& arguments);
+int show_demo(const Arguments& arguments);
+int clean_up(const Arguments& arguments);
+int show_help(const Arguments& arguments);
+
+}  // namespace workshop
