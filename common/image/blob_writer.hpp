@@ -1,0 +1,62 @@
+#pragma once
+
+#include <optional>
+
+#include "common/image/store.hpp"
+
+namespace workshop {
+
+/// What can be taken up again where it stopped: the network failed, not what came over it.
+struct Resumable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Brings one blob into a store: written to <store>/partial, and moved to its place when it is complete and
+/// its digest is right. Until then nobody sees it.
+class BlobWriter {
+ public:
+  /// A blob that is not known yet. What is not committed is removed.
+  explicit BlobWriter(Store& store);
+
+  /// A blob that is known, and continued where an earlier attempt ended: offset() says where. Waits for
+  /// another process that is fetching the same one; if it got it, is_complete() is true.
+  BlobWriter(Store& store, const Descriptor& expected);
+
+  ~BlobWriter();
+  BlobWriter(const BlobWriter&) = delete;
+  BlobWriter& operator=(const BlobWriter&) = delete;
+
+  bool is_complete() const { return complete_; }
+  std::uint64_t offset() const { return size_; }
+
+  /// More bytes than the descriptor has are an error: a registry cannot fill the disk.
+  void write(std::span<const std::byte> bytes);
+
+  /// Throws away what there is, to begin again.
+  void restart();
+
+  /// Keeps what there is for the next attempt, whatever happens.
+  void keep() { keep_ = true; }
+
+  /// Moves the blob to its place; returns its digest and size (the media type is the caller's). Throws
+  /// std::runtime_error if they are not those expected; the bytes are then gone.
+  Descriptor commit();
+
+ private:
+  void open_partial();
+  void rehash();
+
+  Store& store_;
+  std::optional<Descriptor> expected_;
+  std::string path_;
+  unique_fd file_;
+  Hasher hasher_;
+  std::uint64_t size_ = 0;
+  bool complete_ = false;
+  bool keep_ = false;
+};
+
+/// Stores a document and returns its descriptor.
+Descriptor write_blob(Store& store, std::string_view content, const std::string& media_type);
+
+}  // namespace workshop

@@ -1,0 +1,98 @@
+#include "common/image/commands.hpp"
+
+#include "common/image/builtin.hpp"
+#include "common/image/lookup.hpp"
+#include "common/image/say.hpp"
+#include "common/image/unpack.hpp"
+#include "common/sys/error.hpp"
+
+namespace workshop {
+namespace {
+
+constexpr std::size_t kAnyNumber = 1000;
+
+void run_extract(const Arguments& arguments, Store& store) {
+  const std::string& destination = arguments.operands[1];
+  // A container's folder lies below the store: that must not look like somebody else's folder afterwards.
+  if (destination.rfind(store.path() + "/", 0) == 0) store.prepare();
+  Lookup lookup(store);
+  extract(lookup.require(arguments.operands[0]), destination);
+}
+
+void run_unpack(const Arguments& arguments, Store& store) {
+  Lookup lookup(store);
+  unpack(lookup.require(arguments.operands[0]), store);
+}
+
+void list_image(const std::string& name, const std::string& digest, const std::string& size,
+                const std::string& platform) {
+  fmt::print("{:<40} {:<14} {:>10}  {}\n", name, digest, size, platform);
+}
+
+std::uint64_t size_of(const Store& store, const StoredImage& image) {
+  if (!store.has(image.manifest)) return 0;
+  const Manifest manifest = Manifest::parse(store.read(image.manifest));
+  std::uint64_t size = image.manifest.size + manifest.config.size;
+  for (const auto& layer : manifest.layers) size += layer.size;
+  return size;
+}
+
+void run_list(const Arguments& arguments, Store& store) {
+  bool has_builtin = false;
+  if (!arguments.quiet) list_image("NAME", "DIGEST", "SIZE", "PLATFORM");
+  for (const auto& image : store.images()) {
+    has_builtin |= is_builtin(image.name);
+    const std::string name = image.name.familiar();
+    if (arguments.quiet) {
+      fmt::print("{}\n", name);
+    } else {
+      list_image(name, image.manifest.digest.hex().substr(0, 12), human_size(size_of(store, image)),
+                 image.manifest.platform ? image.manifest.platform->string() : "");
+    }
+  }
+  if (!has_builtin && !arguments.quiet) list_image("busybox", "built in", "", "made when it is first used");
+}
+
+void run_remove(const Arguments& arguments, Store& store) {
+  Lookup lookup(store);
+  std::vector<ImageName> names;
+  for (const auto& operand : arguments.operands) {
+    names.push_back(ImageName::parse(operand));
+    if (!store.find(names.back())) lookup.refuse(names.back());
+    require_unused(names.back(), store);
+  }
+  for (const auto& name : names) {
+    remove_unpacked(name, store);
+    store.remove(name);
+    say(fmt::format("removed {}", name.familiar()));
+  }
+  store.collect_garbage();
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  using Use = Store::Use;
+  static const std::vector<Command> table = {
+      {"extract", "NAME DEST",
+       "apply the layers of an image to the folder DEST\n"
+       "DEST is made if it is missing and refused if it is not empty. Root gives files the owners\n"
+       "they have in the image; an ordinary user cannot, and gets a note about it.",
+       2, 2, "", Use::shared, run_extract},
+      {"unpack", "NAME",
+       "make the image's own root file system, images/NAME/rootfs in the store\n"
+       "'pull' does it too, and the levels do it for an image that was imported.",
+       1, 1, "", Use::shared, run_unpack},
+      {"list", "",
+       "show the images of the store\n"
+       "With -q their names alone.",
+       0, 0, "", Use::shared, run_list},
+      {"rm", "NAME...",
+       "remove images, with their root file systems\n"
+       "Refused while a container uses one.",
+       1, kAnyNumber, "", Use::exclusive, run_remove},
+  };
+  return table;
+}
+
+}  // namespace workshop

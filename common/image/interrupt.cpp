@@ -1,0 +1,44 @@
+#include "common/image/interrupt.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+
+namespace workshop {
+namespace {
+
+volatile std::sig_atomic_t caught = 0;
+
+void remember(int signal) {
+  caught = signal;
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    ::sigaction(signal, nullptr, &action);
+    if (action.sa_handler == SIG_IGN) continue;  // nohup(1), or a shell's background job
+    action.sa_handler = remember;
+    action.sa_flags = 0;  // no SA_RESTART: waiting ends, with EINTR
+    ::sigaction(signal, &action, nullptr);
+  }
+}
+
+bool is_interrupted() {
+  return caught != 0;
+}
+
+void throw_if_interrupted() {
+  if (caught != 0) throw Interrupted();
+}
+
+void end_by_interrupt() {
+  std::signal(caught, SIG_DFL);
+  std::raise(caught);
+  ::_exit(128 + caught);
+}
+
+}  // namespace workshop

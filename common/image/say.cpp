@@ -1,0 +1,32 @@
+#include "common/image/say.hpp"
+
+#include "common/sys/error.hpp"
+
+namespace workshop {
+namespace {
+
+bool quiet = false;
+
+}  // namespace
+
+void be_quiet() {
+  quiet = true;
+}
+
+bool is_quiet() {
+  return quiet;
+}
+
+void say(const std::string& message) {
+  if (!quiet) report(message);
+}
+
+std::string human_size(unsigned long long bytes) {
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  double size = static_cast<double>(bytes);
+  const char* units = "kMGTPE";
+  for (size /= 1000; size >= 999.95 && units[1] != '\0'; size /= 1000) ++units;
+  return fmt::format("{:.1f} {}B", size, *units);
+}
+
+}  // namespace workshop

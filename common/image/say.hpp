@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+namespace workshop {
+
+/// From here on say() is silent (-q).
+void be_quiet();
+bool is_quiet();
+
+/// Tells the user how things go, on standard error, where it does not get into data.
+void say(const std::string& message);
+
+/// "31.4 MB"; units of 1000, as disks and networks are sold.
+std::string human_size(unsigned long long bytes);
+
+}  // namespace workshop
