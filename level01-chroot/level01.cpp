@@ -29,8 +29,9 @@ std::string new_container_root(const std::string& store) {
 std::string create_root(const Options& options) {
   const std::string root = new_container_root(options.store);
   // TODO(level01.1): unpack the image into the new root.
-  //   workshop::extract(image, destination, store) in common/image/images.hpp makes the directory and fills it.
-  //   Then tell the user where it is: fmt::print(stderr, ...), since standard output belongs to the command.
+  //   workshop::extract(image, destination, store) in common/image/images.hpp makes the directory and fills
+  //   it. Then tell the user where it is: fmt::print(stderr, ...), since standard output belongs to the
+  //   command.
   // END(level01.1)
   return root;
 }
@@ -52,8 +53,9 @@ void set_environment() {
 
 void mount_filesystems() {
   // TODO(level01.5): /proc, /sys and a /dev that works.
-  //   mount(2) "proc" on /proc, "sysfs" on /sys (read-only: MS_RDONLY), "tmpfs" on /dev; mknod(2) for /dev/null.
-  //   We are inside already: "/proc" is the container's. What would a directory of the host's on /dev risk?
+  //   mount(2) "proc" on /proc, "sysfs" on /sys (read-only: MS_RDONLY), "tmpfs" on /dev; mknod(2) for
+  //   /dev/null. We are inside already: "/proc" is the container's. What would a directory of the host's on
+  //   /dev risk?
   // END(level01.5)
 }
 

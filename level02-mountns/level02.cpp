@@ -46,7 +46,8 @@ int namespaces() {
 
 void keep_mounts_to_ourselves() {
   // TODO(level02.2): keep our mounts to ourselves.
-  //   mount(2) with MS_PRIVATE on "/" makes no new mount: it changes the one that is there. And those below it?
+  //   mount(2) with MS_PRIVATE on "/" makes no new mount: it changes the one that is there. And those below
+  //   it?
   // END(level02.2)
 }
 
@@ -96,8 +97,8 @@ void set_environment() {
 }
 
 // TODO(level02.6): the mounts that every container gets, a row each: the arguments of mount(2).
-//   Level 01 has three mounts and one device, written one by one. A container wants six mounts and six devices:
-//   make them rows of tables, here, and let mount_filesystems() walk the tables.
+//   Level 01 has three mounts and one device, written one by one. A container wants six mounts and six
+//   devices: make them rows of tables, here, and let mount_filesystems() walk the tables.
 // END(level02.6)
 
 void mount_filesystems() {
@@ -115,8 +116,8 @@ void mount_filesystems() {
 std::vector<std::string> prepare_command(const Container& container) {
   std::vector<std::string> command = container.options.command;
   // TODO(level02.5): the image's environment, working directory and command.
-  //   container.config has them: see ImageConfig in common/image/images.hpp. setenv(3), chdir(2), and if no command
-  //   was given, the entrypoint with the image's arguments behind it.
+  //   container.config has them: see ImageConfig in common/image/images.hpp. setenv(3), chdir(2), and if no
+  //   command was given, the entrypoint with the image's arguments behind it.
   // END(level02.5)
   if (command.empty()) throw workshop::UsageError("no command given, and none known of the image");
   return command;
