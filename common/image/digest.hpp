@@ -7,12 +7,13 @@
 
 namespace workshop {
 
-/// The name of a blob by its content, "sha256:" and 64 lower-case hexadecimal digits (OCI image specification,
-/// descriptor.md, "Digests"). Being used in paths and URLs, it is checked once, when it is made.
+/// The name of a blob by its content, "sha256:" and 64 lower-case hexadecimal digits (OCI image
+/// specification, descriptor.md, "Digests"). Being used in paths and URLs, it is checked once, when it is
+/// made.
 class Digest {
  public:
-  /// Throws std::runtime_error, which quotes the text, for anything else. Algorithms other than sha256 are refused:
-  /// no registry uses them.
+  /// Throws std::runtime_error, which quotes the text, for anything else. Algorithms other than sha256 are
+  /// refused: no registry uses them.
   static Digest parse(const std::string& text);
 
   const std::string& string() const { return text_; }  ///< "sha256:0123…"

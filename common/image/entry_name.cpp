@@ -1,0 +1,80 @@
+#include "common/image/entry_name.hpp"
+
+#include <climits>
+#include <sstream>
+#include <vector>
+
+#include "common/sys/error.hpp"
+
+namespace workshop {
+namespace {
+
+constexpr std::string_view kPrefix = ".wh.";
+constexpr std::string_view kMetadataPrefix = ".wh..wh.";
+constexpr std::string_view kOpaque = ".wh..wh..opq";
+
+std::vector<std::string> components(const std::string& path) {
+  std::vector<std::string> result;
+  std::istringstream stream(path);
+  for (std::string component; std::getline(stream, component, '/');) result.push_back(component);
+  return result;
+}
+
+[[noreturn]] void throw_hostile(const std::string& name, const char* why) {
+  throw std::runtime_error(fmt::format("layer entry \"{}\" {}: the layer is refused", printable(name), why));
+}
+
+}  // namespace
+
+EntryName EntryName::split(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+EntryName EntryName::parse(const std::string& name) {
+  std::vector<std::string> kept;
+  for (auto& component : components(name)) {
+    if (component.empty() || component == ".") continue;
+    if (component != "..") {
+      kept.push_back(std::move(component));
+    } else if (kept.empty()) {
+      throw_hostile(name, "leads out of the root file system");
+    } else {
+      kept.pop_back();
+    }
+  }
+  std::string path;
+  for (const auto& component : kept) path += (path.empty() ? "" : "/") + component;
+  if (path.size() >= PATH_MAX)
+    throw_hostile(name.substr(0, 60) + "...", "has a name longer than a path may be");
+  return split(path);
+}
+
+EntryKind parse_whiteout(EntryName& name) {
+  const std::string path = name.path();
+  for (const auto& component : components(name.directory)) {
+    if (component.starts_with(kMetadataPrefix)) return EntryKind::aufs_metadata;
+    if (component.starts_with(kPrefix)) throw_hostile(path, "has a whiteout for a directory");
+  }
+  if (name.name == kOpaque) {
+    name = EntryName::split(name.directory);
+    return EntryKind::opaque_whiteout;
+  }
+  if (name.name.starts_with(kMetadataPrefix)) return EntryKind::aufs_metadata;
+  if (!name.name.starts_with(kPrefix)) return EntryKind::file;
+  name.name = name.name.substr(kPrefix.size());
+  if (name.name.empty() || name.name == "." || name.name == "..")
+    throw_hostile(path, "is a whiteout without a name");
+  return EntryKind::whiteout;
+}
+
+std::string printable(const std::string& name) {
+  std::string result = name;
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return result;
+}
+
+}  // namespace workshop
