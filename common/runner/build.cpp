@@ -58,7 +58,8 @@ std::string compiler_messages(const Project& project, const std::string& output)
   std::string result;
   bool is_command = false;  // the line after "FAILED:" is the command that failed
   for (const auto& line : split_lines(output)) {
-    const bool noise = is_command || begins_with(line, "FAILED:") || begins_with(line, "ninja: ");
+    const bool noise = is_command || begins_with(line, "FAILED:") || begins_with(line, "ninja: ") ||
+                       begins_with(line, "-- ");  // CMake's, where it configures again
     is_command = begins_with(line, "FAILED:");
     if (!noise) result += line + "\n";
   }

@@ -25,6 +25,7 @@ int check_level(const Arguments& arguments);
 int run_suite(const Arguments& arguments);
 int show_demo(const Arguments& arguments);
 int clean_up(const Arguments& arguments);
+int run_gate(const Arguments& arguments);
 int show_help(const Arguments& arguments);
 
 }  // namespace workshop

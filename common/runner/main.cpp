@@ -19,8 +19,9 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    {"status", show_status}, {"check", check_level}, {"test", run_suite},   {"demo", show_demo},
-    {"cleanup", clean_up},   {"help", show_help},    {"--help", show_help}, {"-h", show_help},
+    {"status", show_status}, {"check", check_level}, {"test", run_suite},
+    {"demo", show_demo},     {"cleanup", clean_up},  {"gate", run_gate},
+    {"help", show_help},     {"--help", show_help},  {"-h", show_help},
 };
 
 /// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).
