@@ -68,6 +68,7 @@ void BlobWriter::rehash() {
   }
   check(::lseek(file_.get(), 0, SEEK_END), "lseek(\"{}\")", path_);
   if (size_ > expected_->size) restart();
+  resumed_ = size_ > 0;
 }
 
 void BlobWriter::restart() {
@@ -75,6 +76,7 @@ void BlobWriter::restart() {
   check(::lseek(file_.get(), 0, SEEK_SET), "lseek(\"{}\")", path_);
   hasher_ = Hasher();
   size_ = 0;
+  resumed_ = false;
 }
 
 void BlobWriter::write(std::span<const std::byte> bytes) {
@@ -92,12 +94,17 @@ Descriptor BlobWriter::commit() {
   Descriptor descriptor{"", hasher_.finish(), size_};
   keep_ = false;
   if (expected_ && size_ != expected_->size) {
-    throw std::runtime_error(fmt::format("{} bytes came for {}, which should have {}", size_,
-                                         expected_->digest.string(), expected_->size));
+    throw WrongBlob(
+        fmt::format("wrong size: {} bytes came for {}, which should have {}; they were thrown away", size_,
+                    expected_->digest.string(), expected_->size),
+        resumed_);
   }
   if (expected_ && descriptor.digest != expected_->digest) {
-    throw std::runtime_error(fmt::format("wrong digest: what came for {} has {}; it was thrown away",
-                                         expected_->digest.string(), descriptor.digest.string()));
+    throw WrongBlob(
+        fmt::format("wrong digest: what came for {} has {}; it was thrown away, try again or get the image "
+                    "from somewhere else",
+                    expected_->digest.string(), descriptor.digest.string()),
+        resumed_);
   }
   const std::string place = store_.blob_path(descriptor.digest);
   check(::fchmod(file_.get(), 0644), "fchmod(\"{}\")", path_);

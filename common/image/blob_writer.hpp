@@ -11,6 +11,12 @@ struct Resumable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A blob that is not what its descriptor says.
+struct WrongBlob : std::runtime_error {
+  WrongBlob(const std::string& what, bool from_earlier) : std::runtime_error(what), resumed(from_earlier) {}
+  bool resumed;  ///< a part of it came from an earlier attempt
+};
+
 /// Brings one blob into a store: written to <store>/partial, and moved to its place when it is complete and
 /// its digest is right. Until then nobody sees it.
 class BlobWriter {
@@ -32,14 +38,16 @@ class BlobWriter {
   /// More bytes than the descriptor has are an error: a registry cannot fill the disk.
   void write(std::span<const std::byte> bytes);
 
-  /// Throws away what there is, to begin again.
+  /// Empties it, to begin again.
   void restart();
 
-  /// Keeps what there is for the next attempt, whatever happens.
+  /// Whether what there is stays for the next attempt when this one is not committed. It does not, unless
+  /// said so.
   void keep() { keep_ = true; }
+  void discard() { keep_ = false; }
 
   /// Moves the blob to its place; returns its digest and size (the media type is the caller's). Throws
-  /// std::runtime_error if they are not those expected; the bytes are then gone.
+  /// WrongBlob if they are not those expected; the bytes are then gone.
   Descriptor commit();
 
  private:
@@ -54,6 +62,7 @@ class BlobWriter {
   std::uint64_t size_ = 0;
   bool complete_ = false;
   bool keep_ = false;
+  bool resumed_ = false;
 };
 
 /// Stores a document and returns its descriptor.

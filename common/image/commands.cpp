@@ -2,6 +2,7 @@
 
 #include "common/image/builtin.hpp"
 #include "common/image/lookup.hpp"
+#include "common/image/pull.hpp"
 #include "common/image/say.hpp"
 #include "common/image/unpack.hpp"
 #include "common/sys/error.hpp"
@@ -10,6 +11,10 @@ namespace workshop {
 namespace {
 
 constexpr std::size_t kAnyNumber = 1000;
+
+void run_pull(const Arguments& arguments, Store& store) {
+  pull(ImageName::parse(arguments.operands[0]), arguments.platform, store);
+}
 
 void run_extract(const Arguments& arguments, Store& store) {
   const std::string& destination = arguments.operands[1];
@@ -74,6 +79,11 @@ void run_remove(const Arguments& arguments, Store& store) {
 const std::vector<Command>& commands() {
   using Use = Store::Use;
   static const std::vector<Command> table = {
+      {"pull", "REF",
+       "fetch an image from its registry and unpack it\n"
+       "$WORKSHOP_REGISTRY is a mirror for docker.io; 'docker login' keeps credentials. The root file\n"
+       "system is then at images/NAME/rootfs in the store.",
+       1, 1, "platform", Use::shared, run_pull},
       {"extract", "NAME DEST",
        "apply the layers of an image to the folder DEST\n"
        "DEST is made if it is missing and refused if it is not empty. Root gives files the owners\n"

@@ -208,4 +208,16 @@ Configuration Configuration::parse(std::string_view text) {
   });
 }
 
+std::string media_type_of(std::string_view text) {
+  return parse_document("manifest", text, [](const json& document) {
+    const bool is_index = document.contains("manifests");
+    if (is_index && document.contains("layers")) {
+      throw std::runtime_error("a manifest that is an image and a list of images at once; it was refused");
+    }
+    const std::string type = optional_string(document, "mediaType");
+    if (!type.empty()) return type;
+    return std::string(is_index ? media_type::oci_index : media_type::oci_manifest);
+  });
+}
+
 }  // namespace workshop

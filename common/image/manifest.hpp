@@ -79,6 +79,10 @@ struct Configuration {
   static Configuration parse(std::string_view text);
 };
 
+/// What a document says that it is, or else what its parts say: the media type of an index or of an image
+/// manifest. Throws std::runtime_error for one that could be read as either.
+std::string media_type_of(std::string_view text);
+
 /// Documents are held in memory: larger ones are refused (registries limit manifests to 4 MiB).
 inline constexpr std::uint64_t kMaxDocument = 8 << 20;
 

@@ -1,13 +1,19 @@
 #include "common/image/say.hpp"
 
+#include "common/image/progress.hpp"
 #include "common/sys/error.hpp"
 
 namespace workshop {
 namespace {
 
 bool quiet = false;
+Progress* progress = nullptr;
 
 }  // namespace
+
+void set_progress(Progress* now) {
+  progress = now;
+}
 
 void be_quiet() {
   quiet = true;
@@ -18,7 +24,9 @@ bool is_quiet() {
 }
 
 void say(const std::string& message) {
-  if (!quiet) report(message);
+  if (quiet) return;
+  if (progress) return progress->print(message);
+  report(message);
 }
 
 std::string human_size(unsigned long long bytes) {

@@ -4,6 +4,11 @@
 
 namespace workshop {
 
+class Progress;
+
+/// The one whose lines are on the terminal now, or null.
+void set_progress(Progress* progress);
+
 /// From here on say() is silent (-q).
 void be_quiet();
 bool is_quiet();

@@ -202,6 +202,10 @@ void Store::note_added(const Digest& blob) {
   added_.push_back(blob);
 }
 
+void Store::keep_added() {
+  added_.clear();
+}
+
 void Store::roll_back() {
   if (!added_.empty()) remove_unneeded(added_);
   added_.clear();

@@ -62,6 +62,9 @@ class Store {
   /// Remembers a blob that this process brought. From any thread.
   void note_added(const Digest& blob);
 
+  /// What was brought so far stays, whatever happens: the next pull need not fetch it again.
+  void keep_added();
+
   /// After a failure: removes those again, except what some image (of another process by now) needs.
   void roll_back();
 
