@@ -58,8 +58,9 @@ std::string compiler_messages(const Project& project, const std::string& output)
   std::string result;
   bool is_command = false;  // the line after "FAILED:" is the command that failed
   for (const auto& line : split_lines(output)) {
-    const bool noise = is_command || begins_with(line, "FAILED:") || begins_with(line, "ninja: ") ||
-                       begins_with(line, "-- ");  // CMake's, where it configures again
+    const bool is_ninjas = begins_with(line, "ninja: ") && !begins_with(line, "ninja: error: ");
+    const bool is_cmakes = begins_with(line, "-- ");  // where it configures again
+    const bool noise = is_command || is_ninjas || is_cmakes || begins_with(line, "FAILED:");
     is_command = begins_with(line, "FAILED:");
     if (!noise) result += line + "\n";
   }
