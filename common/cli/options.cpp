@@ -83,6 +83,9 @@ cxxopts::Options declare(int level) {
   if (level >= 2) {
     fmt::print("\n{} pull IMAGE\n  Fetches an image and unpacks it into the store.\n", program_name());
   }
+  if (level >= 4) {
+    fmt::print("\n{} maps [-m N] [-g N]\n  Prints the id maps a container of yours gets.\n", program_name());
+  }
   fmt::print(
       "\nExit status: the command's own; 128+N if signal N ended it; 125 if {} itself failed;\n"
       "126 if the command cannot be executed; 127 if it does not exist.\n",
@@ -155,6 +158,8 @@ Options parse_options(int level, int argc, char** argv) {
   Options result;
   if (action == "pull" && level >= 2) {
     result.action = Options::Action::pull;
+  } else if (action == "maps" && level >= 4) {
+    result.action = Options::Action::maps;
   } else if (action != "run") {
     throw UsageError(fmt::format("unknown action \"{}\"", action));
   }
@@ -172,6 +177,10 @@ Options parse_options(int level, int argc, char** argv) {
   if (result.action == Options::Action::pull) {
     if (words.size() != 1) throw UsageError("pull takes one image");
     result.image = words[0];
+    return result;
+  }
+  if (result.action == Options::Action::maps) {
+    if (!words.empty()) throw UsageError("maps takes no command");
     return result;
   }
   if (result.image.empty() && level <= 2) result.image = "busybox";

@@ -15,7 +15,7 @@ struct Volume {
 /// The command line of a level's program. Every level knows the options of those before it; what a level does
 /// not know yet keeps its default.
 struct Options {
-  enum class Action { run, pull } action = Action::run;
+  enum class Action { run, pull, maps } action = Action::run;
 
   std::string image;                 ///< -i: levels 1 and 2: "busybox" where none was given; later: empty
   std::string store;                 ///< --store, else default_store()
@@ -29,8 +29,9 @@ struct Options {
   std::vector<std::string> command;  ///< the command and its arguments, untouched; may be empty
 };
 
-/// Reads `levelNN run [OPTIONS] [--] COMMAND [ARG...]` and `levelNN pull IMAGE` as level `level` (1 to 5)
-/// knows them. What comes after the first word that is no option, or after `--`, belongs to the command.
+/// Reads `levelNN run [OPTIONS] [--] COMMAND [ARG...]`, `levelNN pull IMAGE` and `levelNN maps [OPTIONS]` as
+/// level `level` (1 to 5) knows them. What comes after the first word that is no option, or after `--`,
+/// belongs to the command.
 /// --help is answered on standard output and ends the program. Throws UsageError.
 Options parse_options(int level, int argc, char** argv);
 

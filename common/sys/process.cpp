@@ -125,6 +125,11 @@ int Supervisor::wait(pid_t pid) {
   }
 }
 
+void Supervisor::kill(pid_t pid) const {
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
 void Supervisor::pass_on(const siginfo_t& signal, pid_t pid) {
   const SignalState command = signal_state(pid, signal.si_signo);
   if (command.is_init && command.has_default) {

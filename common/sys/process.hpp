@@ -39,6 +39,9 @@ class Supervisor {
   /// command is stopped (Ctrl-Z), so are we.
   int wait(pid_t pid);
 
+  /// Ends `pid` when its set-up has failed half-way, and reaps it.
+  void kill(pid_t pid) const;
+
  private:
   void pass_on(const siginfo_t& signal, pid_t pid);
 
