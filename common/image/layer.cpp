@@ -51,24 +51,23 @@ struct Extraction::State {
     throw LimitExceeded(fmt::format("the image unpacks to more than {} MiB", limits.bytes >> 20));
   }
 
-  void count_entry() {
-    if (++entries + destination.implicit_directories() <= limits.entries) return;
-    throw LimitExceeded(fmt::format("the image has more than {} files", limits.entries));
-  }
-
   void apply(TarReader& tar, archive_entry* entry) {
-    count_entry();
     EntryName name = EntryName::parse(::archive_entry_pathname(entry));
     switch (parse_whiteout(name)) {
       case EntryKind::whiteout:
-        return destination.hide(name);
+        destination.hide(name);
+        break;
       case EntryKind::opaque_whiteout:
-        return destination.hide_contents(name);
+        destination.hide_contents(name);
+        break;
       case EntryKind::aufs_metadata:
-        return;
+        break;
       case EntryKind::file:
-        return make(tar, entry, name);
+        make(tar, entry, name);
+        break;
     }
+    if (++entries + destination.implicit_directories() <= limits.entries) return;
+    throw LimitExceeded(fmt::format("the image has more than {} files", limits.entries));
   }
 
   void make(TarReader& tar, archive_entry* entry, const EntryName& name) {
