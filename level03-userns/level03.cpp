@@ -1,0 +1,136 @@
+// Level 03: user namespace. A container that needs no root.
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/cli/options.hpp"
+#include "common/image/command.hpp"
+#include "common/image/images.hpp"
+#include "common/sys/error.hpp"
+#include "common/sys/fd.hpp"
+#include "common/sys/process.hpp"
+
+namespace {
+
+using workshop::check;
+using workshop::ImageConfig;
+using workshop::Options;
+using workshop::unique_fd;
+
+/// What the child needs to know. It gets a copy: clone(2) without CLONE_VM copies the memory, as fork(2)
+/// does.
+struct Container {
+  const Options& options;
+  const workshop::Supervisor& supervisor;
+  std::string root;  // empty: the host's own
+  ImageConfig config;
+  uid_t uid;  // who the caller is, outside
+  gid_t gid;
+};
+
+/// What the container does not share with the host (namespaces(7)).
+int namespaces() {
+  int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID;
+  // TODO(level03.1): a user namespace of its own.
+  //   clone(2) takes a flag for it, and it is the one flag here that needs no privilege.
+  // END(level03.1)
+  return flags;
+}
+
+/// Writes a file of /proc in one write(2): the kernel takes each write to a map as the whole map.
+[[maybe_unused]] void write_file(const std::string& path, const std::string& text) {
+  const unique_fd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open(\"{}\")", path));
+  check(::write(file.get(), text.data(), text.size()), "write(\"{}\", \"{}\")", path, text);
+}
+
+void deny_setgroups() {
+  // TODO(level03.2): give up setgroups(2).
+  //   write_file(), above, and user_namespaces(7): what must be written to /proc/self/setgroups before
+  //   gid_map?
+  // END(level03.2)
+}
+
+void map_ids([[maybe_unused]] const Container& container) {
+  // TODO(level03.3): be root inside: id 0 is the caller's id outside, and one id is all there is.
+  //   uid_map and gid_map, one line each: ID-INSIDE ID-OUTSIDE COUNT (user_namespaces(7)). The ids outside
+  //   are container.uid and container.gid. Why not getuid(2), here?
+  // END(level03.3)
+}
+
+void set_hostname([[maybe_unused]] const std::string& name) {
+  // TODO(level03.4): a name for the container; the host's is in another UTS namespace, and stays.
+  //   sethostname(2), if there is a name.
+  // END(level03.4)
+}
+
+void keep_mounts_to_ourselves() {
+  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
+}
+
+/// Level 02's tables are gone: what they hold (device nodes, a sysfs) root of a user namespace may not make.
+/// Level 05 brings it back by other means; until then an image gets its /proc.
+void mount_proc() {
+  const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  check(::mount("proc", "/proc", "proc", flags, nullptr), "mount(\"proc\", \"/proc\")");
+}
+
+/// The first process of the container: its set-up, line by line, and then the command.
+int child(void* argument) {
+  const auto& container = *static_cast<const Container*>(argument);
+  workshop::run_child([&] {
+    container.supervisor.in_child();
+    deny_setgroups();
+    map_ids(container);
+    keep_mounts_to_ourselves();
+    set_hostname(container.options.hostname);
+    std::vector<std::string> command = container.options.command;
+    if (!container.root.empty()) {
+      workshop::enter_root(container.root, container.options.pivot_root);
+      mount_proc();
+      command = workshop::prepare_image_command(command, container.config);
+    }
+    workshop::execute(command);
+  });
+}
+
+int run(const Options& options) {
+  std::string root;
+  ImageConfig config;
+  if (!options.image.empty()) {
+    root = workshop::image_root(options.image, options.store);
+    config = workshop::image_config(options.image, options.store);
+  }
+  workshop::Supervisor supervisor;
+  // Inside, getuid(2) says 65534 until the map is written: ask here.
+  Container container{options, supervisor, root, config, ::geteuid(), ::getegid()};
+  constexpr std::size_t kStackSize = 1 << 20;
+  const std::unique_ptr<char[]> stack(new char[kStackSize]);
+  const pid_t pid =
+      check(::clone(child, stack.get() + kStackSize, namespaces() | SIGCHLD, &container), "clone()");
+  return supervisor.wait(pid);
+}
+
+int pull(const Options& options) {
+  fmt::print(stderr, "level03: pulling {}\n", options.image);
+  workshop::pull(options.image, options.store);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Options options = workshop::parse_options(3, argc, argv);
+    return options.action == Options::Action::pull ? pull(options) : run(options);
+  } catch (...) {
+    return workshop::report_exception();
+  }
+}
