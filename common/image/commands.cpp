@@ -1,10 +1,13 @@
 #include "common/image/commands.hpp"
 
 #include "common/image/builtin.hpp"
+#include "common/image/import.hpp"
 #include "common/image/lookup.hpp"
 #include "common/image/pull.hpp"
+#include "common/image/save.hpp"
 #include "common/image/say.hpp"
 #include "common/image/unpack.hpp"
+#include "common/image/verify.hpp"
 #include "common/sys/error.hpp"
 
 namespace workshop {
@@ -40,6 +43,29 @@ std::uint64_t size_of(const Store& store, const StoredImage& image) {
   std::uint64_t size = image.manifest.size + manifest.config.size;
   for (const auto& layer : manifest.layers) size += layer.size;
   return size;
+}
+
+void run_import(const Arguments& arguments, Store& store) {
+  const bool named = arguments.operands.size() == 2;
+  const auto name = named ? std::optional(ImageName::parse(arguments.operands[0])) : std::nullopt;
+  if (name && !name->digest.empty())
+    throw std::runtime_error("an imported image gets a name without a digest");
+  import_images(name, arguments.operands.back(), arguments.platform.value_or(Platform::of_this_machine()),
+                store);
+}
+
+void run_save(const Arguments& arguments, Store& store) {
+  Lookup lookup(store);
+  std::vector<Image> images;
+  for (const auto& name : arguments.operands) images.push_back(lookup.require(name));
+  save(images, arguments.output);
+  say(fmt::format("{} images saved in {}", images.size(), arguments.output));
+}
+
+void run_verify(const Arguments&, Store& store) {
+  if (verify(store)) return;
+  throw std::runtime_error(
+      "the store is damaged: 'image pull' and 'image import' mend what they bring again");
 }
 
 void run_list(const Arguments& arguments, Store& store) {
@@ -84,6 +110,12 @@ const std::vector<Command>& commands() {
        "$WORKSHOP_REGISTRY is a mirror for docker.io; 'docker login' keeps credentials. The root file\n"
        "system is then at images/NAME/rootfs in the store.",
        1, 1, "platform", Use::shared, run_pull},
+      {"import", "[NAME] FILE|DIR",
+       "bring an image from an archive or a folder\n"
+       "An archive of 'docker save', an OCI image layout (folder or archive), or the archive of a root\n"
+       "file system; compressed with gzip or zstd, or not. Without NAME all images in it come, under\n"
+       "their own names.",
+       1, 2, "platform", Use::shared, run_import},
       {"extract", "NAME DEST",
        "apply the layers of an image to the folder DEST\n"
        "DEST is made if it is missing and refused if it is not empty. Root gives files the owners\n"
@@ -93,6 +125,10 @@ const std::vector<Command>& commands() {
        "make the image's own root file system, images/NAME/rootfs in the store\n"
        "'pull' does it too, and the levels do it for an image that was imported.",
        1, 1, "", Use::shared, run_unpack},
+      {"save", "NAME... -o FILE",
+       "write images into one archive, an OCI image layout\n"
+       "'import' brings them from there to another machine, with the same digests.",
+       1, kAnyNumber, "output", Use::shared, run_save},
       {"list", "",
        "show the images of the store\n"
        "With -q their names alone.",
@@ -101,6 +137,10 @@ const std::vector<Command>& commands() {
        "remove images, with their root file systems\n"
        "Refused while a container uses one.",
        1, kAnyNumber, "", Use::exclusive, run_remove},
+      {"verify", "",
+       "read all of the store and compare it with its digests\n"
+       "What is damaged is removed and named.",
+       0, 0, "", Use::shared, run_verify},
   };
   return table;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <vector>
 
 #include "common/image/interrupt.hpp"
 #include "common/image/manifest.hpp"
@@ -95,6 +96,13 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 Digest digest_of(std::string_view text) {
   Hasher hasher;
   hasher.update(bytes_of(text));
+  return hasher.finish();
+}
+
+Digest digest_of(const ByteSource& source) {
+  Hasher hasher;
+  std::vector<std::byte> buffer(1 << 20);
+  while (const std::size_t count = source(buffer)) hasher.update(std::span(buffer).first(count));
   return hasher.finish();
 }
 

@@ -29,6 +29,7 @@ void replace_file(const std::string& path, std::string_view content);
 
 std::span<const std::byte> bytes_of(std::string_view text);
 Digest digest_of(std::string_view text);
+Digest digest_of(const ByteSource& source);
 
 /// A lock on a file (flock(2)), given back with the object, or by the kernel when the process dies.
 class FileLock {

@@ -38,8 +38,7 @@ std::string resolve(const std::string& url, const std::string& location) {
       curl_url_set(parsed.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK ||
       curl_url_get(parsed.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
     throw HttpFailure(
-        fmt::format("{} redirects to a place that is no URL: {}", origin_of(url), printable(location)),
-        false);
+        fmt::format("{} redirects to a place that is no URL: {}", origin_of(url), harmless(location)), false);
   }
   const std::unique_ptr<char, decltype(&curl_free)> owned(text, curl_free);
   return text;
@@ -53,7 +52,7 @@ void require_allowed(const HttpRequest& request) {
   throw HttpFailure(
       fmt::format("refused to fetch {}: without https anybody on the way could read and change it; plain "
                   "HTTP is for registries on this machine only",
-                  printable(request.url)),
+                  harmless(request.url)),
       false);
 }
 
@@ -239,7 +238,7 @@ bool is_loopback(const std::string& host_and_port) {
          host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
-std::string printable(const std::string& text, std::size_t most) {
+std::string harmless(const std::string& text, std::size_t most) {
   std::string result;
   for (const char c : text.substr(0, most)) {
     const auto code = static_cast<unsigned char>(c);

@@ -31,7 +31,7 @@ struct HttpRequest {
   std::vector<std::string> headers{};  ///< "Accept: ..."
   std::string authorization{};         ///< for the origin of `url` alone; not sent on to where that redirects
   std::optional<std::string> form{};   ///< POST this instead of GET
-  std::uint64_t offset = 0;          ///< ask for the bytes from here on (Range)
+  std::uint64_t offset = 0;            ///< ask for the bytes from here on (Range)
   std::optional<std::string>
       plain_origin{};  ///< may be spoken to in plain HTTP although it is not this machine
 
@@ -76,6 +76,6 @@ class HttpClient {
 };
 
 /// Text from elsewhere, made safe for a terminal or a header line: no control characters, and not endless.
-std::string printable(const std::string& text, std::size_t most = 300);
+std::string harmless(const std::string& text, std::size_t most = 300);
 
 }  // namespace workshop

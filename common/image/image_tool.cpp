@@ -90,6 +90,7 @@ void execute(const Command& command, const Arguments& arguments) {
   try {
     command.run(arguments, store);
   } catch (...) {
+    ignore_interrupts();
     store.roll_back();
     throw;
   }

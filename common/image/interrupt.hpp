@@ -19,6 +19,9 @@ bool is_interrupted();
 /// Throws Interrupted if one of them came. Called wherever bytes are moved.
 void throw_if_interrupted();
 
+/// Cleaning up begins: from here on throw_if_interrupted() does nothing.
+void ignore_interrupts();
+
 /// Ends the process by the signal that came, now that all is cleaned up: the caller's shell must see it.
 [[noreturn]] void end_by_interrupt();
 

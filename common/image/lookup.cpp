@@ -58,7 +58,7 @@ Image Lookup::require(const std::string& text) {
   if (const auto image = own_.find(name)) return Image(own_, *image);
   if (is_builtin(name)) return Image(own_, make_builtin(own_));
   if (const std::string path = store_of_sudo_caller(); !path.empty() && path != own_.path()) {
-    callers_.emplace(path, Store::Use::read_only);
+    if (!callers_) callers_.emplace(path, Store::Use::read_only);
     if (const auto image = callers_->find(name)) return Image(*callers_, *image);
   }
   refuse(name);

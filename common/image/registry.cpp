@@ -29,7 +29,7 @@ std::string reason_in(const HttpResponse& response) {
   try {
     const auto& error = json.at("errors").at(0);
     const std::string message = error.value("message", "");
-    return ": " + printable(message.empty() ? error.value("code", "") : message);
+    return ": " + harmless(message.empty() ? error.value("code", "") : message);
   } catch (const nlohmann::json::exception&) {
     return "";  // an answer of something else than a registry
   }
@@ -84,7 +84,7 @@ Registry::Document Registry::manifest(HttpClient& http, const std::string& refer
   if (promised.empty() || promised == document.descriptor.digest.string()) return document;
   throw std::runtime_error(fmt::format("wrong digest: {} sent a manifest for {} that has {}, not {}",
                                        endpoint_.url, name_.familiar(), document.descriptor.digest.string(),
-                                       printable(promised)));
+                                       harmless(promised)));
 }
 
 void Registry::fetch(HttpClient& http, const Descriptor& blob, BlobWriter& writer,
@@ -149,7 +149,7 @@ HttpResponse Registry::get(HttpClient& http, HttpRequest request, const std::str
     if (!retry.wait(reason, retry_after)) {
       if (status == 429) reason += fmt::format("; {}", kRateLimit);
       const std::string when =
-          retry_after.empty() ? "" : fmt::format(" (it says: Retry-After {})", printable(retry_after));
+          retry_after.empty() ? "" : fmt::format(" (it says: Retry-After {})", harmless(retry_after));
       throw Resumable(fmt::format("cannot get {}: {}{}", what, reason, when));
     }
   }
@@ -212,7 +212,7 @@ std::string Registry::bearer_token(HttpClient& http, const std::string& text) {
   for (const char* key : {"token", "access_token"}) {
     if (const auto token = json.find(key); token != json.end() && token->is_string()) {
       // Whatever it is, it becomes a header line.
-      return printable(token->get<std::string>(), 64 << 10);
+      return harmless(token->get<std::string>(), 64 << 10);
     }
   }
   throw std::runtime_error(fmt::format("{} gave no token", origin_of(request.url)));

@@ -160,6 +160,15 @@ std::string Store::blob_path(const Digest& digest) const {
   return path_ + "/blobs/sha256/" + digest.hex();
 }
 
+std::vector<Digest> Store::blobs() const {
+  std::vector<Digest> all;
+  if (!exists_) return all;
+  for (const auto& entry : fs::directory_iterator(path_ + "/blobs/sha256")) {
+    all.push_back(Digest::parse("sha256:" + entry.path().filename().string()));
+  }
+  return all;
+}
+
 std::string Store::read(const Descriptor& document) const {
   const std::string text = read_document(open(document));
   if (digest_of(text) != document.digest) {
@@ -213,12 +222,8 @@ void Store::roll_back() {
 
 void Store::collect_garbage() {
   if (!exists_) return;
-  std::vector<Digest> all;
-  for (const auto& entry : fs::directory_iterator(path_ + "/blobs/sha256")) {
-    all.push_back(Digest::parse("sha256:" + entry.path().filename().string()));
-  }
   for (const auto& entry : fs::directory_iterator(path_ + "/partial")) fs::remove(entry.path());
-  remove_unneeded(all);
+  remove_unneeded(blobs());
 }
 
 }  // namespace workshop

@@ -52,6 +52,9 @@ class Store {
   bool has(const Descriptor& blob) const;
   std::string blob_path(const Digest& digest) const;
 
+  /// All blobs that are there.
+  std::vector<Digest> blobs() const;
+
   /// The bytes of a document, verified. Throws std::runtime_error if it is missing or damaged, or over
   /// kMaxDocument.
   std::string read(const Descriptor& document) const;

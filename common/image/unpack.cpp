@@ -8,6 +8,7 @@
 
 #include "common/image/identity.hpp"
 #include "common/image/in_use.hpp"
+#include "common/image/inflate.hpp"
 #include "common/image/layer.hpp"
 #include "common/image/say.hpp"
 #include "common/sys/error.hpp"
@@ -32,17 +33,19 @@ void tell(const ExtractionNotices& notices) {
   }
 }
 
+void require_diff_id(const Image& image, std::size_t number, const Digest& diff_id) {
+  if (diff_id == image.diff_ids[number]) return;
+  throw std::runtime_error(
+      fmt::format("wrong digest: layer {} of {} ({}) unpacks to {}, but the image's configuration says {}; "
+                  "the image is damaged: get "
+                  "it again or from somewhere else",
+                  number + 1, image.stored.name.familiar(), image.manifest.layers[number].digest.string(),
+                  diff_id.string(), image.diff_ids[number].string()));
+}
+
 void apply_layers(const Image& image, Extraction& extraction) {
   for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    const Descriptor& layer = image.manifest.layers[i];
-    const Digest diff_id = extraction.apply(image.store->open(layer));
-    if (diff_id == image.diff_ids[i]) continue;
-    throw std::runtime_error(
-        fmt::format("wrong digest: layer {} of {} ({}) unpacks to {}, but the image's configuration says {}; "
-                    "the image is damaged: "
-                    "get it again ('image rm', then 'image pull'), or from somewhere else",
-                    i + 1, image.stored.name.familiar(), layer.digest.string(), diff_id.string(),
-                    image.diff_ids[i].string()));
+    require_diff_id(image, i, extraction.apply(image.store->open(image.manifest.layers[i])));
   }
   tell(extraction.finish());
 }
@@ -93,6 +96,17 @@ void extract(const Image& image, const std::string& destination) {
     clear(destination, made);
     throw;
   }
+}
+
+void verify_layers(const Image& image) {
+  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    const ByteSource plain = inflate(image.store->open(image.manifest.layers[i]));
+    require_diff_id(image, i, digest_of(plain));
+  }
+}
+
+bool is_there(const ImageName& name, const Store& store) {
+  return ::access(rootfs_of(name, store.path()).c_str(), F_OK) == 0;
 }
 
 bool is_unpacked(const Image& image, const Store& store) {

@@ -25,6 +25,12 @@ void extract(const Image& image, const std::string& destination);
 /// unless it is in use (std::runtime_error). It appears complete or not at all.
 std::string unpack(const Image& image, Store& store);
 
+/// Compares each layer with its diff_id; throws std::runtime_error.
+void verify_layers(const Image& image);
+
+/// Whether there is a root file system for an image of that name.
+bool is_there(const ImageName& name, const Store& store);
+
 /// Whether unpack() would leave things as they are.
 bool is_unpacked(const Image& image, const Store& store);
 
