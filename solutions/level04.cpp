@@ -50,8 +50,7 @@ constexpr int kNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_N
 
 constexpr std::size_t kMaxMapLines = 340;  // user_namespaces(7)
 
-/// What the child needs to know. It gets a copy: clone(2) without CLONE_VM copies the memory, as fork(2)
-/// does.
+/// What the child needs to know. It gets a copy: clone(2) without CLONE_VM copies the memory.
 struct Container {
   const Options& options;
   const workshop::Supervisor& supervisor;
@@ -227,7 +226,8 @@ int child(void* argument) {
   workshop::run_child([&] {
     container.supervisor.in_child();
     wait_for_parent(container);
-    // STEP(level04.5): be root inside. The group first: who is no longer privileged cannot change it.
+    // STEP(level04.5): be root inside.
+    // The group first, as everywhere: who has given up the privileged user cannot change groups any more.
     check(::setgid(0), "setgid(0)");
     check(::setuid(0), "setuid(0)");
     // END(level04.5)
@@ -278,7 +278,7 @@ int pull(const Options& options) {
   return 0;
 }
 
-/// Prints the maps without starting anything: what newuidmap and newgidmap would be asked for.
+/// Prints what newuidmap and newgidmap would be asked for.
 int show_maps(const Options& options) {
   const IdMaps maps = make_maps(options, ::geteuid(), ::getegid());
   for (const IdMap& map : maps.uid) fmt::print("uid {} {} {}\n", map.inside, map.outside, map.count);
