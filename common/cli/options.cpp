@@ -116,6 +116,8 @@ Volume parse_volume(const std::string& text) {
   volume.host = text.substr(0, first);
   volume.container = text.substr(first + 1, second == std::string::npos ? second : second - first - 1);
   if (volume.host.empty() || volume.container.empty()) throw fail("a path is empty");
+  if (volume.container.find_first_not_of('/') == std::string::npos)
+    throw fail("the container's root cannot be one");
   if (volume.container[0] != '/') throw fail("the path in the container does not begin with /");
   if (second != std::string::npos) {
     const std::string mode = text.substr(second + 1);

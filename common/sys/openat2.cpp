@@ -26,6 +26,11 @@ int open_beneath(int directory, const std::string& path, int flags, unsigned res
 
 namespace {
 
+std::string without_outer_slashes(const std::string& path) {
+  const auto first = path.find_first_not_of('/');
+  return first == std::string::npos ? "." : path.substr(first, path.find_last_not_of('/') - first + 1);
+}
+
 /// Makes the last component of `path` in the directory that holds it. That somebody else made it meanwhile is
 /// fine.
 void make_in_root(int root, const std::string& path, bool directory) {
@@ -41,7 +46,8 @@ void make_in_root(int root, const std::string& path, bool directory) {
 
 }  // namespace
 
-unique_fd open_or_make_in_root(int root, const std::string& path, bool directory) {
+unique_fd open_or_make_in_root(int root, const std::string& name, bool directory) {
+  const std::string path = without_outer_slashes(name);
   const int flags = O_PATH | (directory ? O_DIRECTORY : 0);
   unique_fd file(open_beneath(root, path, flags, RESOLVE_IN_ROOT));
   if (file || errno != ENOENT) {
