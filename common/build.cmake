@@ -67,4 +67,22 @@ function(workshop_level number name)
   set_tests_properties(solution.${level} PROPERTIES
     LABELS solution SKIP_RETURN_CODE 77
     ENVIRONMENT WORKSHOP_PROGRAM=${CMAKE_BINARY_DIR}/bin/solutions/${level})
+
+  # The authors' checks (common/runner/gate.hpp). Where somebody is learning, the skeleton is no skeleton any more.
+  foreach(check files skeleton walk mutants)
+    set(label repository)
+    if(check STREQUAL skeleton)
+      set(label skeleton)
+      set(test skeleton.${level})
+    else()
+      set(test repository.${check}.${level})
+    endif()
+    add_test(NAME ${test} COMMAND workshop gate ${number} --${check} --unless-edited)
+    set_tests_properties(${test} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77)
+  endforeach()
+
+  # For `./workshop reset` where there is no git: the skeleton as it was before anything could have been tried.
+  if(NOT EXISTS ${CMAKE_BINARY_DIR}/skeletons/${level}.cpp)
+    file(COPY ${folder}/${level}.cpp DESTINATION ${CMAKE_BINARY_DIR}/skeletons)
+  endif()
 endfunction()

@@ -1,8 +1,13 @@
 #include "common/runner/build.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include "common/runner/steps.hpp"
 #include "common/runner/terminal.hpp"
 #include "common/sys/error.hpp"
+#include "common/sys/fd.hpp"
 
 namespace workshop {
 namespace {
@@ -36,12 +41,23 @@ std::vector<std::string> build_command(const Project& project, const std::vector
   return argv;
 }
 
+/// Two builds in one folder at once would be in each other's way: `watch` in one terminal and `check` in
+/// another, say. The lock is that of common/setup/build.
+unique_fd take_turns(const Project& project) {
+  const std::string path = project.build / ".lock";
+  unique_fd lock(check(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644), "open(\"{}\")", path));
+  if (::geteuid() == 0) check(::fchown(lock.get(), project.owner(), project.group()), "fchown(\"{}\")", path);
+  check(::flock(lock.get(), LOCK_EX), "flock(\"{}\")", path);
+  return lock;
+}
+
 }  // namespace
 
 Build build(const Project& project, const std::vector<std::string>& targets, const std::string& title) {
   Command command{build_command(project, targets), {{"NINJA_STATUS", "[%f/%t] "}}};
   command.with_errors = true;
   command.user = owner_of(project);
+  const unique_fd lock = take_turns(project);
   Progress progress(title);
   std::string output;
   const int status = run_by_line(command, [&](const std::string& line) {

@@ -181,7 +181,8 @@ std::vector<Mount> read_mounts() {
 
 bool is_store(const std::string& path) {
   struct stat marker {};
-  return ::lstat((path + "/workshop-store.json").c_str(), &marker) == 0 && S_ISREG(marker.st_mode);
+  if (::lstat((path + "/workshop-store.json").c_str(), &marker) == -1) return errno == EACCES;
+  return S_ISREG(marker.st_mode);
 }
 
 std::vector<std::string> stores_of(const std::vector<Mount>& mounts) {

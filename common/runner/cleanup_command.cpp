@@ -1,6 +1,7 @@
 // `./workshop cleanup [--dry-run] [STORE]`: removes mounts and containers that levels left behind, and
 // nothing else.
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -37,6 +38,16 @@ std::vector<std::string> stores(const Arguments& arguments, const std::vector<Mo
   return {result.begin(), result.end()};
 }
 
+/// Whether there is anything that root would have to look at. What we may not look into counts.
+bool may_have_containers(const std::vector<std::string>& stores) {
+  return std::any_of(stores.begin(), stores.end(), [](const std::string& store) {
+    std::error_code error;
+    const std::filesystem::directory_iterator containers(store + "/containers", error);
+    if (error) return error != std::errc::no_such_file_or_directory;
+    return containers != std::filesystem::directory_iterator();
+  });
+}
+
 /// False where it could not be removed.
 bool remove(const Leftover& leftover, bool dry_run) {
   const std::string would = dry_run ? "would have " : "";
@@ -63,10 +74,13 @@ bool remove(const Leftover& leftover, bool dry_run) {
 
 int clean_up(const Arguments& arguments) {
   arguments.allow(1, {"--dry-run"});
-  become_root(arguments.argv, "see who uses a container, and to unmount", {"WORKSHOP_STORE"});
   const auto mounts = read_mounts();
+  const auto found_stores = stores(arguments, mounts);
+  if (may_have_containers(found_stores)) {
+    become_root(arguments.argv, "see who uses a container, and to unmount", {"WORKSHOP_STORE"});
+  }
   bool found = false, ok = true;
-  for (const auto& store : stores(arguments, mounts)) {
+  for (const auto& store : found_stores) {
     for (const auto& leftover : find_leftovers(store, mounts)) {
       found = true;
       ok = remove(leftover, arguments.has("--dry-run")) && ok;

@@ -3,6 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "common/runner/project.hpp"
+#include "common/runner/steps.hpp"
+
 // The commands of the runner: each takes what follows its name on the command line and returns the exit
 // status. 0: fine; 1: something is not done, or not as it should be; 125: the runner itself failed.
 
@@ -26,6 +29,15 @@ int run_suite(const Arguments& arguments);
 int show_demo(const Arguments& arguments);
 int clean_up(const Arguments& arguments);
 int run_gate(const Arguments& arguments);
+int show_hint(const Arguments& arguments);
+int diff_level(const Arguments& arguments);
+int solve_steps(const Arguments& arguments);
+int reset_steps(const Arguments& arguments);
 int show_help(const Arguments& arguments);
+
+/// The level that the first word names, and the step that the second does (`otherwise` where there is none).
+/// They throw UsageError naming those there are.
+const Level& level_argument(const Arguments& arguments, const Project& project);
+int step_argument(const Arguments& arguments, const StepFile& file, int otherwise);
 
 }  // namespace workshop

@@ -19,9 +19,10 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    {"status", show_status}, {"check", check_level}, {"test", run_suite},
-    {"demo", show_demo},     {"cleanup", clean_up},  {"gate", run_gate},
-    {"help", show_help},     {"--help", show_help},  {"-h", show_help},
+    {"status", show_status}, {"check", check_level}, {"hint", show_hint}, {"diff", diff_level},
+    {"solve", solve_steps},  {"reset", reset_steps}, {"demo", show_demo}, {"cleanup", clean_up},
+    {"test", run_suite},     {"gate", run_gate},     {"help", show_help}, {"--help", show_help},
+    {"-h", show_help},
 };
 
 /// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).
@@ -73,19 +74,6 @@ int run_command(int argc, char** argv) {
 }
 
 }  // namespace
-
-bool Arguments::has(const std::string& option) const {
-  return std::find(options.begin(), options.end(), option) != options.end();
-}
-
-void Arguments::allow(std::size_t count, const std::vector<std::string>& known) const {
-  for (const auto& option : options) {
-    if (std::find(known.begin(), known.end(), option) == known.end()) {
-      throw UsageError(fmt::format("unknown option '{}'", option));
-    }
-  }
-  if (words.size() > count) throw UsageError(fmt::format("unexpected argument '{}'", words[count]));
-}
 
 int show_help(const Arguments&) {
   print(read_file(find_project().source / "common/runner/help.txt"));

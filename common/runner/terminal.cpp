@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string_view>
 
 #include "common/sys/error.hpp"
@@ -11,19 +12,26 @@
 namespace workshop {
 namespace {
 
-bool is_colourful() {
-  static const bool result = [] {
-    const char* no_color = std::getenv("NO_COLOR");
-    const char* terminal = std::getenv("TERM");
-    return on_terminal() && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
-           std::string_view(terminal) != "dumb";
-  }();
-  return result;
-}
+constexpr std::size_t kColumns = 76;
+const std::string kIndent = "  ";
 
 /// Between two SGR sequences (ECMA-48): `code` and reset.
 std::string in_sgr(const char* code, const std::string& text) {
   return is_colourful() ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
+}
+
+/// The words of a paragraph in lines of at most kColumns.
+std::string folded(const std::string& paragraph) {
+  std::istringstream words(paragraph);
+  std::string result, line;
+  for (std::string word; words >> word;) {
+    if (!line.empty() && line.size() + word.size() + 1 > kColumns) {
+      result += kIndent + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line.empty() ? result : result + kIndent + line + "\n";
 }
 
 }  // namespace
@@ -42,6 +50,38 @@ std::string yellow(const std::string& text) {
 }
 std::string red(const std::string& text) {
   return in_sgr("31", text);
+}
+
+bool is_colourful() {
+  static const bool result = [] {
+    const char* no_color = std::getenv("NO_COLOR");
+    const char* terminal = std::getenv("TERM");
+    return on_terminal() && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
+           std::string_view(terminal) != "dumb";
+  }();
+  return result;
+}
+
+std::string indented(const std::string& text) {
+  std::istringstream lines(text);
+  std::string result, paragraph;
+  bool in_code = false;
+  const auto end_paragraph = [&] {
+    result += folded(paragraph);
+    paragraph.clear();
+  };
+  for (std::string line; std::getline(lines, line);) {
+    const bool fence = line.rfind("```", 0) == 0;
+    if (fence || in_code || line.empty() || line.rfind("- ", 0) == 0) end_paragraph();
+    if (fence)
+      in_code = !in_code;
+    else if (in_code || line.empty())
+      result += (line.empty() ? "" : kIndent + kIndent + line) + "\n";
+    else
+      paragraph += line + " ";
+  }
+  end_paragraph();
+  return result;
 }
 
 bool on_terminal() {

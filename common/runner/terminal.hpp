@@ -12,8 +12,12 @@ std::string green(const std::string& text);
 std::string yellow(const std::string& text);
 std::string red(const std::string& text);
 
-/// Whether standard output is a terminal.
+/// Whether standard output is a terminal, and whether it takes colours.
 bool on_terminal();
+bool is_colourful();
+
+/// Markdown text for a terminal: paragraphs folded at 80 columns and indented, code as it is.
+std::string indented(const std::string& text);
 
 /// One line on standard error about work that takes a while, replaced by the next and gone at the end. Where
 /// that is no terminal only `title` is written, once, and only if there is any progress.

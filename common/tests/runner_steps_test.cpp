@@ -1,0 +1,165 @@
+// hint, diff, solve and reset: a learner's way through a level, in which nothing that was typed is ever lost.
+
+#include "common/testing/catch.hpp"
+#include "common/tests/runner_samples.hpp"
+
+using namespace workshop;
+
+namespace {
+
+const std::string kFile = "level01-words/level01.cpp";
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// As a learner would: a line of code in the block of step 1.
+void write_step_one(const SampleWorkshop& sample, const std::string& code) {
+  sample.replace(kFile, "  //   puts(3)\n  // END(level01.1)", code + "\n  // END(level01.1)");
+}
+
+/// A git repository with the sample in it, as one gets it with `git clone`.
+void commit_everything(const SampleWorkshop& sample) {
+  Command command{{"sh", "-c",
+                   "git init -q . && git add . && git -c user.name=a -c user.email=a@b commit -qm \"$1\"",
+                   "sh", "all"}};
+  command.folder = sample.folder();
+  REQUIRE(run(command) == 0);
+}
+
+/// A checkout without git: CMake has made its copy.
+void keep_skeletons(const SampleWorkshop& sample) {
+  std::filesystem::create_directories(sample.folder() / "build/skeletons");
+  std::filesystem::copy_file(sample.folder() / kFile, sample.folder() / "build/skeletons/level01.cpp");
+}
+
+}  // namespace
+
+TEST_CASE("each call of hint shows one more, and the last says where the solution is") {
+  const SampleWorkshop sample;
+  const std::string first = sample.run("hint 1 1").text, second = sample.run("hint 1 1").text,
+                    third = sample.run("hint 1 1").text, fourth = sample.run("hint 1 1").text;
+  INFO(first << second << third);
+  CHECK((contains(first, "Hint 1: which call") && contains(first, "puts(3)") && !contains(first, "Hint 2:")));
+  CHECK((contains(second, "Hint 2: the argument") && !contains(second, "Hint 3:")));
+  CHECK((contains(third, "std::puts(\"...\");") && contains(third, "./workshop diff 1 1")));
+  CHECK(fourth == third);
+  CHECK(contains(sample.run("hint 1 2").text, "Hint 1 of 3"));
+}
+
+TEST_CASE("hint without a step is about the step that check would stop at") {
+  const SampleWorkshop sample;
+  write_step_one(sample, "  std::puts(\"one\");");
+  const Output output = sample.run("hint");
+  INFO(output.text);
+  CHECK(output.status == 0);
+  CHECK(contains(output.text, "Level 1, step 2: say two"));
+}
+
+TEST_CASE(
+    "diff shows what the solution has instead, for the level or for one step, without colour in a pipe") {
+  const SampleWorkshop sample;
+  const Output level = sample.run("diff 1");
+  INFO(level.text);
+  CHECK(level.status == 0);
+  CHECK((contains(level.text, "+  std::puts(\"one\");") && contains(level.text, "+  say_two();")));
+  CHECK_FALSE(contains(level.text, "\033"));
+  const Output step = sample.run("diff 1 1");
+  INFO(step.text);
+  CHECK((contains(step.text, "+  std::puts(\"one\");") && !contains(step.text, "+  say_two();")));
+  const Output levels = sample.run("diff --levels 1 2");
+  INFO(levels.text);
+  CHECK(
+      (contains(levels.text, "-  std::puts(\"one\");") && contains(levels.text, "+  std::puts(\"more\");")));
+}
+
+TEST_CASE("solve fills in the steps up to the one asked for, and check goes on behind it") {
+  const SampleWorkshop sample;
+  const Output output = sample.run("solve 1 2");
+  INFO(output.text);
+  CHECK(output.status == 0);
+  CHECK((contains(sample.read(kFile), "std::puts(\"one\")") && contains(sample.read(kFile), "say_two();")));
+  CHECK_FALSE(contains(sample.read(kFile), "three\""));
+  CHECK(contains(sample.run("check 1").text, "Level 1 is done."));
+}
+
+TEST_CASE("what solve and reset replace can be had back, every version of it") {
+  const SampleWorkshop sample;
+  keep_skeletons(sample);
+  const std::string skeleton = sample.read(kFile);
+  write_step_one(sample, "  std::puts(\"eins\");  // my own");
+  const std::string mine = sample.read(kFile);
+
+  const Output solve = sample.run("solve 1");
+  INFO(solve.text);
+  CHECK(contains(solve.text, "cp 'level01-words/level01.cpp.~1~' 'level01-words/level01.cpp'"));
+  CHECK(sample.read(kFile + ".~1~") == mine);
+  const std::string solved = sample.read(kFile);
+  CHECK(solved == sample.read("solutions/level01.cpp"));
+
+  CHECK(sample.run("reset 1").status == 0);
+  CHECK(sample.read(kFile) == skeleton);
+  CHECK(sample.read(kFile + ".~2~") == solved);
+  CHECK(sample.read(kFile + ".~1~") == mine);
+
+  CHECK(contains(sample.run("reset 1").text, "nothing to do"));
+  CHECK_FALSE(std::filesystem::exists(sample.folder() / (kFile + ".~3~")));
+}
+
+TEST_CASE("reset of one step leaves the others, and what was written outside the blocks") {
+  const SampleWorkshop sample;
+  keep_skeletons(sample);
+  sample.run("solve 1");
+  sample.replace(kFile, "int main() {", "// mine\nint main() {");
+  const Output output = sample.run("reset 1 1");
+  INFO(output.text);
+  CHECK(output.status == 0);
+  const std::string text = sample.read(kFile);
+  CHECK((contains(text, "TODO(level01.1)") && contains(text, "STEP(level01.2)") &&
+         contains(text, "// mine\n")));
+}
+
+TEST_CASE("the skeleton is found in git's history, also when the learner has committed") {
+  const SampleWorkshop sample;
+  const std::string skeleton = sample.read(kFile);
+  commit_everything(sample);
+  write_step_one(sample, "  std::puts(\"one\");");
+  commit_everything(sample);
+  CHECK(sample.run("reset 1").status == 0);
+  CHECK(sample.read(kFile) == skeleton);
+}
+
+TEST_CASE("where the skeleton is nowhere to be found, reset says so and touches nothing") {
+  const SampleWorkshop sample;
+  write_step_one(sample, "  std::puts(\"one\");");
+  const std::string mine = sample.read(kFile);
+  const Output output = sample.run("reset 1");
+  INFO(output.text);
+  CHECK(output.status == 125);
+  CHECK(sample.read(kFile) == mine);
+}
+
+TEST_CASE("a file whose markers are broken is not filled in, and reset still works on it") {
+  const SampleWorkshop sample;
+  keep_skeletons(sample);
+  sample.replace(kFile, "  // END(level01.1)\n", "");
+  const std::string mine = sample.read(kFile);
+  const Output output = sample.run("solve 1");
+  INFO(output.text);
+  CHECK(output.status == 125);
+  CHECK(contains(output.text, "./workshop reset 1"));
+  CHECK(sample.read(kFile) == mine);
+  CHECK(sample.run("reset 1").status == 0);
+  CHECK(sample.read(kFile + ".~1~") == mine);
+}
+
+TEST_CASE("a level or a step that there is not is an error naming those there are") {
+  const SampleWorkshop sample;
+  for (const char* command : {"solve", "reset", "diff", "hint"}) {
+    const Output output = sample.run(std::string(command) + " 1 9");
+    INFO(output.text);
+    CHECK(output.status == 125);
+  }
+  CHECK(contains(sample.run("solve 1 9").text, "its steps are 1, 2, 3"));
+  CHECK(contains(sample.run("solve").text, "which level?"));
+}
