@@ -3,12 +3,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <stdexcept>
 
 #include "common/image/images.hpp"
+#include "common/sys/user_namespace.hpp"
 
 namespace workshop {
 namespace {
@@ -25,19 +24,6 @@ std::string home_of(uid_t user) {
 }
 
 }  // namespace
-
-bool is_root_of_machine() {
-  if (::geteuid() != 0) return false;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> map(std::fopen("/proc/self/uid_map", "re"),
-                                                            std::fclose);
-  // Without the file there is no /proc, or no user namespaces at all.
-  if (!map) return true;
-  unsigned long inside = 0;
-  unsigned long outside = 0;
-  unsigned long count = 0;
-  const int fields = std::fscanf(map.get(), "%lu %lu %lu", &inside, &outside, &count);
-  return fields == 3 && inside == 0 && outside == 0 && count == 4294967295;
-}
 
 std::string default_store() {
   if (const auto store = environment("WORKSHOP_STORE"); !store.empty()) return store;

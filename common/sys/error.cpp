@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "common/sys/user_namespace.hpp"
+
 namespace workshop {
 
 void throw_error(int error, const std::string& call) {
@@ -28,6 +30,10 @@ int report_exception() {
   } catch (const AlreadyReported&) {
   } catch (const UsageError& error) {
     report(fmt::format("{}\nTry '{} --help'.", error.what(), program_name()));
+  } catch (const std::system_error& error) {
+    report(error.what());
+    const std::string hint = is_root_of_machine() ? "" : user_namespace_hint(error.code().value());
+    if (!hint.empty()) report(hint);
   } catch (const std::exception& error) {
     report(error.what());
   }

@@ -57,22 +57,6 @@ std::string base_name(const std::string& path) {
 
 // ---------------------------------------------------------------- who we are
 
-/// The ordinary user the suite drops to when it was started as root.
-struct User {
-  uid_t uid;
-  gid_t gid;
-  std::string name;
-};
-
-std::optional<User> ordinary_user() {
-  const char* caller = std::getenv("SUDO_USER");
-  for (const char* name : {caller, "workshop"}) {
-    const passwd* entry = name != nullptr ? ::getpwnam(name) : nullptr;
-    if (entry != nullptr && entry->pw_uid != 0) return User{entry->pw_uid, entry->pw_gid, name};
-  }
-  return std::nullopt;
-}
-
 /// Runs this test program again as root, if sudo is there and lets us.
 void ask_for_root(char** argv) {
   if (::geteuid() == 0 || std::getenv("WORKSHOP_NO_SUDO") != nullptr) return;
@@ -191,7 +175,8 @@ std::string contents(const unique_fd& file) {
 }
 
 void become(const User& user) {
-  check(::setgroups(0, nullptr), "setgroups(0)");
+  const gid_t groups[] = {user.gid, 64242, 64243};  // as people have: groups that no map of theirs has
+  check(::setgroups(std::size(groups), groups), "setgroups()");
   check(::setgid(user.gid), "setgid({})", user.gid);
   check(::setuid(user.uid), "setuid({})", user.uid);
   ::setenv("USER", user.name.c_str(), 1);
@@ -222,6 +207,15 @@ std::string quoted(const std::string& word) {
 }
 
 }  // namespace
+
+std::optional<User> ordinary_user() {
+  const char* caller = std::getenv("SUDO_USER");
+  for (const char* name : {caller, "workshop"}) {
+    const passwd* entry = name != nullptr ? ::getpwnam(name) : nullptr;
+    if (entry != nullptr && entry->pw_uid != 0) return User{entry->pw_uid, entry->pw_gid, name};
+  }
+  return std::nullopt;
+}
 
 std::ostream& operator<<(std::ostream& stream, const Run& run) {
   stream << "$ " << run.command << "\n";
@@ -306,7 +300,7 @@ Sandbox::~Sandbox() {
   CHECK(read_file("/proc/self/mountinfo") == mounts_before_);
 }
 
-Process Sandbox::spawn(const std::string& display, const std::vector<std::string>& argv) const {
+Process Sandbox::spawn(As who, const std::string& display, const std::vector<std::string>& argv) const {
   unique_fd out = memory_file("out"), err = memory_file("err");
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
@@ -328,7 +322,7 @@ Process Sandbox::spawn(const std::string& display, const std::vector<std::string
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
       set_environment();
-      const auto user_to_be = who_ == As::user ? ordinary_user() : std::nullopt;
+      const auto user_to_be = who == As::user ? ordinary_user() : std::nullopt;
       if (user_to_be) become(*user_to_be);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
       execute(argv);
@@ -349,11 +343,11 @@ Process Sandbox::start(const std::vector<std::string>& arguments) const {
   for (const auto& argument : arguments) display += " " + quoted(argument);
   std::vector<std::string> argv = {"/tmp/bin/" + name};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return spawn(display, argv);
+  return spawn(who_, display, argv);
 }
 
 Process Sandbox::start_shell(const std::string& script) const {
-  return spawn(script, {"/bin/sh", "-c", script});
+  return spawn(who_, script, {"/bin/sh", "-c", script});
 }
 
 Run Sandbox::run(const std::vector<std::string>& arguments) const {
@@ -362,6 +356,10 @@ Run Sandbox::run(const std::vector<std::string>& arguments) const {
 
 Run Sandbox::shell(const std::string& script) const {
   return start_shell(script).wait();
+}
+
+Run Sandbox::root_shell(const std::string& script) const {
+  return spawn(As::root, script, {"/bin/sh", "-c", script}).wait();
 }
 
 std::string Sandbox::path(const std::string& inside) const {

@@ -77,6 +77,8 @@ class Sandbox {
   Run run(const std::vector<std::string>& arguments) const;
   /// Runs a shell script on this host, as root or the user; `levelNN` and `image` are in its PATH.
   Run shell(const std::string& script) const;
+  /// The same as root, whoever the sandbox is for: to change the host, as with a mount(8).
+  Run root_shell(const std::string& script) const;
 
   /// The same without waiting.
   Process start(const std::vector<std::string>& arguments) const;
@@ -94,13 +96,21 @@ class Sandbox {
   void write(const std::string& inside, const std::string& text) const;
 
  private:
-  Process spawn(const std::string& display, const std::vector<std::string>& argv) const;
+  Process spawn(As who, const std::string& display, const std::vector<std::string>& argv) const;
 
   As who_;
   std::string mounts_before_;
   pid_t init_ = -1;
   unique_fd init_pidfd_;
 };
+
+/// The ordinary user of As::user.
+struct User {
+  uid_t uid;
+  gid_t gid;
+  std::string name;
+};
+std::optional<User> ordinary_user();
 
 /// The program under test: $WORKSHOP_PROGRAM, else the levelNN beside levelNN_test.
 std::string program_under_test();
