@@ -1,0 +1,314 @@
+// Level 04: id maps and a root file system. Every test has a host of its own (common/testing/sandbox.hpp)
+// with its own /etc/subuid and /etc/subgid; programs run on it as an ordinary user and start in the home,
+// /tmp/home.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "common/testing/catch.hpp"
+#include "common/testing/sandbox.hpp"
+#include "common/testing/skip.hpp"
+
+using namespace workshop::testing;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string uid() {
+  return std::to_string(ordinary_user()->uid);
+}
+
+std::string gid() {
+  return std::to_string(ordinary_user()->gid);
+}
+
+/// Gives the host these subordinate ids; NAME in them stands for the user.
+void grant(const Sandbox& host, std::string subuid, std::string subgid) {
+  for (std::string* text : {&subuid, &subgid}) {
+    for (auto at = text->find("NAME"); at != std::string::npos; at = text->find("NAME")) {
+      text->replace(at, 4, ordinary_user()->name);
+    }
+  }
+  host.write("/tmp/subuid", subuid);
+  host.write("/tmp/subgid", subgid);
+  const Run run =
+      host.root_shell("mount --bind /tmp/subuid /etc/subuid && mount --bind /tmp/subgid /etc/subgid");
+  WORKSHOP_EXPECT(run, run.status == 0, "the test's own set-up");
+}
+
+void grant_usual(const Sandbox& host) {
+  grant(host, "NAME:200000:65536\n", "NAME:300000:65536\n");
+}
+
+/// What the kernel has as the maps of a container, its fields with one space between them.
+Run kernel_maps(const Sandbox& host) {
+  return host.run(
+      {"run", "--", "sh", "-c", "sed 's/^ *//; s/  */ /g' /proc/self/uid_map /proc/self/gid_map"});
+}
+
+}  // namespace
+
+TEST_CASE("a line that makes no sense is an error that names file and line", "[step1]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  for (const char* line : {"nonsense", "NAME:1", "NAME:x:1", "NAME:1:x", "NAME:1:2:3", "NAME:1:0", ":1:1",
+                           "NAME:4294967295:1", "NAME:99999999999:1", "other:1:x", "NAME:1:2 "}) {
+    INFO("the second line is: " << line);
+    grant(host, std::string("NAME:200000:65536\n") + line + "\n", "NAME:300000:65536\n");
+    const Run run = host.run({"run", "--", "true"});
+    WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "/etc/subuid:2"),
+                    "a clear error, and nothing is started");
+  }
+  REQUIRE(host.becomes_empty());
+}
+
+TEST_CASE("a user without subordinate ids is told how to get some", "[step1]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant(host, "somebody:200000:65536\n", "NAME:300000:65536\n");
+  const Run run = host.run({"run", "--", "true"});
+  WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "usermod"),
+                  "name the command that grants ids: usermod(8)");
+  grant(host, "NAME:200000:65536\n", "");
+  const Run groups = host.run({"run", "--", "true"});
+  WORKSHOP_EXPECT(groups, groups.status == 125 && contains(groups.err, "/etc/subgid"),
+                  "/etc/subgid counts as well");
+}
+
+TEST_CASE("names and numbers, comments and blank lines are read", "[step1]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant(host, "# a comment\n\nsomebody:1:1\nNAME:200000:65536", "\n" + uid() + ":300000:65536\n   \n");
+  const Run run = host.run({"run", "--", "true"});
+  WORKSHOP_EXPECT(run, run.status == 0,
+                  "the last line needs no newline, and a uid may stand for the name, in /etc/subgid too");
+  grant(host, "NAME:nonsense:1\n", "NAME:300000:65536\n");
+  const Run control = host.run({"run", "--", "true"});
+  WORKSHOP_EXPECT(control, control.status == 125, "the control: the files are read at all");
+}
+
+TEST_CASE("the maps hold all subordinate ids, and the caller's own where it was asked to be", "[step2]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  struct Row {
+    const char* granted;
+    const char* inside;
+    std::string maps;
+  };
+  const Row rows[] = {
+      {"NAME:200000:65536\n", "1100", "uid 0 200000 1100\nuid 1100 OWN 1\nuid 1101 201100 64436\n"},
+      {"NAME:200000:65536\n", "0", "uid 0 OWN 1\nuid 1 200000 65536\n"},
+      {"NAME:200000:65536\n", "65536", "uid 0 200000 65536\nuid 65536 OWN 1\n"},
+      {"NAME:200000:65536\n", "70000", "uid 0 200000 65536\nuid 70000 OWN 1\n"},
+      {"NAME:200000:10\nNAME:500000:20\n", "15",
+       "uid 0 200000 10\nuid 10 500000 5\nuid 15 OWN 1\nuid 16 500005 15\n"},
+      {"NAME:200000:10\nNAME:500000:20\n", "10", "uid 0 200000 10\nuid 10 OWN 1\nuid 11 500000 20\n"},
+      {"NAME:7:1\n", "0", "uid 0 OWN 1\nuid 1 7 1\n"},
+  };
+  for (const Row& row : rows) {
+    grant(host, row.granted, "NAME:300000:1\n");
+    std::string expected = row.maps;
+    expected.replace(expected.find("OWN"), 3, uid());
+    expected += "gid 0 300000 1\ngid 1100 " + gid() + " 1\n";
+    INFO(row.granted << "--map-uid " << row.inside << " should give\n" << expected);
+    const Run run = host.run({"maps", "--map-uid", row.inside});
+    WORKSHOP_EXPECT(run, run.out == expected,
+                    "in the order of the file, from 0 on, nothing lost and nothing twice");
+  }
+}
+
+TEST_CASE("more lines than the kernel takes are an error", "[step2]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  std::string ranges;
+  for (int i = 0; i < 341; ++i) ranges += "NAME:" + std::to_string(200000 + 2 * i) + ":1\n";
+  grant(host, ranges, "NAME:300000:65536\n");
+  const Run run = host.run({"maps"});
+  WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "340"),
+                  "user_namespaces(7) has the limit: 340");
+}
+
+namespace {
+
+/// Starts the program with /etc/subuid a FIFO: it waits for its ids, and so must its child.
+struct Stalled {
+  explicit Stalled(const Sandbox& host) : fifo(host.path("/tmp/fifo")), host_(host) {
+    grant_usual(host);
+    const Run run = host.root_shell("mkfifo -m 666 /tmp/fifo && mount --bind /tmp/fifo /etc/subuid");
+    WORKSHOP_EXPECT(run, run.status == 0, "the test's own set-up");
+  }
+
+  /// The FIFO's other end, once the program has begun to read it; -1 if the command was started instead.
+  int open_when_read(const Process& process) const {
+    for (;;) {
+      const int file = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+      if (file != -1 || contains(process.out(), "started")) return file;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+
+  /// Waits until both parent and child of the program are blocked, or the command runs.
+  bool both_wait(const Process& process) const {
+    for (;;) {
+      if (contains(process.out(), "started")) return false;
+      const Run states = host_.root_shell("ps -eo stat=,comm= | grep -c '^S.*level04'");
+      if (states.out == "2\n") return true;
+    }
+  }
+
+  std::string fifo;
+
+ private:
+  const Sandbox& host_;
+};
+
+}  // namespace
+
+TEST_CASE("the command does not start before its ids are there", "[step3]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  const Stalled stalled(host);
+  Process process = host.start({"run", "--", "echo", "started"});
+  const int file = stalled.open_when_read(process);
+  INFO(process.out());
+  REQUIRE(file != -1);
+  const bool waits = stalled.both_wait(process);
+  const std::string line = ordinary_user()->name + ":200000:65536\n";
+  REQUIRE(::write(file, line.data(), line.size()) > 0);
+  ::close(file);
+  const Run run = process.wait();
+  WORKSHOP_EXPECT(
+      run, waits,
+      "it ran while the parent was still reading /etc/subuid: read(2) from the pipe, first of all");
+  WORKSHOP_EXPECT(run, run.status == 0 && run.out == "started\n", "once told, it goes on");
+}
+
+TEST_CASE("a child whose parent dies while it waits does not wait for ever", "[step3]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  const Stalled stalled(host);
+  Process process = host.start({"run", "--", "echo", "started"});
+  const int file = stalled.open_when_read(process);
+  REQUIRE(file != -1);
+  const bool waits = stalled.both_wait(process);
+  ::kill(process.pid(), SIGKILL);
+  const Run run = process.wait();
+  ::close(file);
+  WORKSHOP_EXPECT(run, waits, "the child should wait for its parent");
+  REQUIRE(host.becomes_empty());
+  WORKSHOP_EXPECT(run, run.out.empty(), "the end of the pipe without a byte means: the parent is gone");
+}
+
+TEST_CASE("the kernel has the maps", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  const Run maps = kernel_maps(host);
+  const std::string expected = "0 200000 1100\n1100 " + uid() + " 1\n1101 201100 64436\n" +
+                               "0 300000 1100\n1100 " + gid() + " 1\n1101 301100 64436\n";
+  INFO("expected:\n" << expected);
+  WORKSHOP_EXPECT(maps, maps.out == expected,
+                  "newuidmap PID and newgidmap PID, and behind them the maps of step 2");
+}
+
+TEST_CASE("--map-uid and --map-gid say who the user is inside", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  const Run run =
+      host.run({"run", "-m", "5", "-g", "7", "--", "sh", "-c", "touch file; stat -c %u:%g /tmp/home"});
+  WORKSHOP_EXPECT(run, run.out == "5:7\n", "the user's home belongs to the ids that were asked for");
+}
+
+TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and leaves nothing", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  struct Row {
+    const char* what;
+    const char* install;  // makes /tmp/home/bin/newuidmap
+  };
+  const Row rows[] = {
+      {"missing", "rm -f newuidmap"},
+      {"not setuid", "cp /usr/bin/newuidmap newuidmap"},
+      {"refusing", "printf '#!/bin/sh\\necho refused >&2\\nexit 1\\n' > newuidmap; chmod +x newuidmap"},
+      {"killed half-way", "printf '#!/bin/sh\\nkill -KILL $$\\n' > newuidmap; chmod +x newuidmap"},
+      {"killing the child",
+       "printf '#!/bin/sh\\nkill -KILL $1\\nexec /usr/bin/newuidmap \"$@\"\\n' > newuidmap; chmod +x "
+       "newuidmap"},
+  };
+  for (const Row& row : rows) {
+    INFO("newuidmap: " << row.what);
+    const Run install =
+        host.shell(std::string("mkdir -p bin && cd bin && cp /usr/bin/newgidmap . && ") + row.install);
+    REQUIRE(install.status == 0);
+    for (int i = 0; i < 20; ++i) {
+      const Run run = host.shell("PATH=/tmp/home/bin exec /tmp/bin/level04 run -- /bin/true");
+      WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "newuidmap"),
+                      "the message names the program that failed");
+    }
+    REQUIRE(host.becomes_empty());
+  }
+}
+
+TEST_CASE("the command is root and sees its own processes only", "[step5]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  const Process outside = host.start_shell("exec sleep 98765");
+  const Run ids = host.run({"run", "--", "sh", "-c", "id -u; id -g"});
+  WORKSHOP_EXPECT(ids, ids.out == "0\n0\n", "setgid(0), then setuid(0)");
+  const Run ps = host.run({"run", "--", "sh", "-c", "ps -e -o args; tail -n 1 /proc/self/mountinfo"});
+  WORKSHOP_EXPECT(ps, contains(ps.out, "ps -e") && !contains(ps.out, "98765"),
+                  "a new \"proc\" on /proc shows this PID namespace");
+  WORKSHOP_EXPECT(ps, contains(ps.out, "nosuid,nodev,noexec,relatime"), "the flags of the mount");
+}
+
+TEST_CASE("a root file system made inside has its owners, by the map", "[step5]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
+  WORKSHOP_EXPECT(extract, extract.status == 0, "image extract runs inside the namespace");
+  const Run inner = host.run({"run", "--", "stat", "-c", "%u:%g %a", "root/etc/shadow"});
+  WORKSHOP_EXPECT(inner, inner.out == "0:42 640\n", "inside, /etc/shadow is root's and the group shadow's");
+  const Run outer = host.shell("stat -c %u:%g root/etc/shadow");
+  WORKSHOP_EXPECT(outer, outer.out == "200000:300042\n",
+                  "outside, it has ids of /etc/subuid and /etc/subgid");
+
+  const std::vector<std::string> as_root = {"run", "--map-uid", "0", "--map-gid", "0", "--"};
+  std::vector<std::string> again = as_root;
+  again.insert(again.end(), {"image", "extract", "busybox", "/tmp/home/mine"});
+  REQUIRE(host.run(again).status == 0);
+  const Run mine = host.shell("stat -c %u:%g mine/etc/shadow");
+  WORKSHOP_EXPECT(mine, mine.out == uid() + ":300041\n", "with --map-uid 0 its owner outside is the user");
+
+  const Run store =
+      host.shell("find /tmp/store ! -user " + uid() + "; rm -rf /tmp/store/* && ls -A /tmp/store");
+  WORKSHOP_EXPECT(store, store.status == 0 && store.out.empty(),
+                  "the store is the user's, and can be removed outside");
+}
+
+TEST_CASE("a tree of other ids is removed from inside", "[step5]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  REQUIRE(host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"}).status == 0);
+  const Run outer = host.shell("rm -rf root 2>&1 | grep -c denied; ls -d root");
+  WORKSHOP_EXPECT(outer, contains(outer.out, "root\n"), "the control: outside, the user may not");
+  const Run inner = host.run({"run", "--", "rm", "-rf", "/tmp/home/root"});
+  const Run gone = host.shell("ls -d root");
+  WORKSHOP_EXPECT(inner, inner.status == 0 && gone.status != 0, "inside, root may");
+}
+
+TEST_CASE("the exit status is the command's own, and signals reach it", "[program]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  grant_usual(host);
+  REQUIRE(host.run({"run", "--", "sh", "-c", "exit 42"}).status == 42);
+  REQUIRE(host.run({"run", "--", "/nonexistent"}).status == 127);
+  REQUIRE(host.run({"run", "--hostname", "container", "--", "cat", "/proc/sys/kernel/hostname"}).out ==
+          "container\n");
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGKILL}) {
+    Process process = host.start({"run", "--", "sh", "-c", "sleep 1000 & echo ready; exec sleep 1000"});
+    REQUIRE(process.wrote("ready"));
+    ::kill(process.pid(), signal);
+    const Run run = process.wait();
+    WORKSHOP_EXPECT(run, run.status == 128 + signal, "128 + the signal");
+    REQUIRE(host.becomes_empty());
+  }
+}

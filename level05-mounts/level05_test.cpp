@@ -1,0 +1,289 @@
+// Level 05: chroot and mounts. Every test has a host of its own (common/testing/sandbox.hpp); programs run on
+// it as an ordinary user and start in the home, /tmp/home, where a root file system is made first:
+// /tmp/home/root.
+
+#include <csignal>
+
+#include "common/testing/catch.hpp"
+#include "common/testing/sandbox.hpp"
+#include "common/testing/skip.hpp"
+
+using namespace workshop::testing;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Makes ~/root as level 4 does, and on the host a /etc that tests can change.
+void make_root(const Sandbox& host) {
+  const std::string name = ordinary_user()->name;
+  const Run etc = host.root_shell(
+      "mkdir /tmp/etc && cp -a /etc/. /tmp/etc && mount --bind /tmp/etc /etc && rm -f /etc/resolv.conf && "
+      "echo nameserver 192.0.2.1 > /etc/resolv.conf && echo " +
+      name +
+      ":200000:65536 > /etc/subuid && "
+      "echo " +
+      name + ":300000:65536 > /etc/subgid");
+  WORKSHOP_EXPECT(etc, etc.status == 0, "the test's own set-up");
+  const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
+  WORKSHOP_EXPECT(extract, extract.status == 0, "level 4's way to make a root file system");
+}
+
+/// level05 run OPTIONS --root root -- sh -c SCRIPT. In the script $R is the container's root: until step 6
+/// enters it, that is /tmp/home/root.
+Run inside(const Sandbox& host, const std::string& script, std::vector<std::string> options = {}) {
+  options.insert(options.begin(), "run");
+  options.insert(options.end(),
+                 {"--root", "root", "--", "sh", "-c", "R=/tmp/home/root; [ -d $R ] || R=; " + script});
+  return host.run(options);
+}
+
+}  // namespace
+
+TEST_CASE("/proc is a new one and shows this container only", "[step1]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Process outside = host.start_shell("exec sleep 98765");
+  const Run run = inside(host, "cat $R/proc/1/comm; cat $R/proc/[0-9]*/cmdline");
+  WORKSHOP_EXPECT(run, run.out.rfind("sh\n", 0) == 0, "\"proc\" on ROOT/proc: is there a row for it?");
+  WORKSHOP_EXPECT(run, !contains(run.out, "98765"),
+                  "a bind mount of the host's /proc shows the host's processes: make a new one");
+}
+
+TEST_CASE("the device nodes are the host's, bound", "[step2]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run run = inside(host, "cd $R/dev && stat -c '%n %F %t:%T' null full random urandom zero tty");
+  for (const char* row : {"null character special file 1:3", "full character special file 1:7",
+                          "random character special file 1:8", "urandom character special file 1:9",
+                          "zero character special file 1:5", "tty character special file 5:0"}) {
+    INFO("missing: " << row);
+    WORKSHOP_EXPECT(run, contains(run.out, row), "a row with MS_BIND for each");
+  }
+  const Run use =
+      inside(host, "echo lost > $R/dev/null; echo x > $R/dev/full; head -c 3 $R/dev/zero | od -An -tx1");
+  WORKSHOP_EXPECT(use, contains(use.err, "No space") && contains(use.out, "00 00 00"), "they should work");
+}
+
+TEST_CASE("a new terminal can be opened", "[step2]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  host.run(
+      {"run", "--", "touch", "/tmp/home/root/dev/ptmx"});  // as people do who have read about bind mounts
+  const Run run = inside(host, "readlink $R/dev/ptmx; exec 3<>$R/dev/ptmx && ls $R/dev/pts");
+  WORKSHOP_EXPECT(
+      run, run.status == 0 && contains(run.out, "pts/ptmx\n") && contains(run.out, "0\nptmx\n"),
+      "a devpts on dev/pts (newinstance,ptmxmode=0666), and dev/ptmx a symbolic link to pts/ptmx");
+}
+
+TEST_CASE("/sys is the host's, with all that is mounted below", "[step3]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run run = inside(host, "ls $R/sys/kernel | head -n 1 && ls $R/sys/fs");
+  WORKSHOP_EXPECT(run, run.status == 0 && contains(run.out, "cgroup"), "MS_BIND | MS_REC on ROOT/sys");
+}
+
+TEST_CASE("/etc/resolv.conf is the host's, also when it changes", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run run = inside(host, "cat $R/etc/resolv.conf");
+  WORKSHOP_EXPECT(run, run.out == "nameserver 192.0.2.1\n", "bound from the host's /etc/resolv.conf");
+
+  Process watcher = host.start({"run", "--root", "root", "--", "sh", "-c",
+                                "R=/tmp/home/root; [ -d $R ] || R=; echo ready; until grep 192.0.2.2 "
+                                "$R/etc/resolv.conf; do sleep 0.01; done"});
+  REQUIRE(watcher.wrote("ready"));
+  host.root_shell("echo nameserver 192.0.2.2 > /etc/resolv.conf");
+  const Run seen = watcher.wait();
+  WORKSHOP_EXPECT(seen, seen.status == 0, "a copy would not change with the host's file");
+}
+
+TEST_CASE("a symbolic link at /etc/resolv.conf is followed, and one that leads nowhere is left out",
+          "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  host.root_shell(
+      "mkdir /tmp/run && echo nameserver 192.0.2.3 > /tmp/run/real && ln -sf /tmp/run/real /etc/resolv.conf");
+  const Run run = inside(host, "cat $R/etc/resolv.conf");
+  WORKSHOP_EXPECT(run, run.out == "nameserver 192.0.2.3\n", "mount(2) follows the link of its source");
+  host.root_shell("rm /tmp/run/real");
+  const Run none = inside(host, "cat $R/etc/resolv.conf");
+  WORKSHOP_EXPECT(none, none.status == 0 && none.out.empty(),
+                  "a host without name servers still has containers");
+}
+
+TEST_CASE("a link in the image does not lead out of it", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  host.run({"run", "--", "sh", "-c",
+            "rm /tmp/home/root/etc/resolv.conf; ln -s /made-by-mistake /tmp/home/root/etc/resolv.conf"});
+  host.run({"run", "--", "sh", "-c", "rm -r /tmp/home/root/sys; ln -s /tmp /tmp/home/root/sys"});
+  const Run run = inside(host, "true");
+  const Run outside =
+      host.shell("ls -d /made-by-mistake /tmp/kernel; grep -c ' /tmp sysfs' /proc/self/mounts");
+  INFO(run);
+  WORKSHOP_EXPECT(outside, outside.out == "0\n",
+                  "targets are resolved as from inside: openat2(2), RESOLVE_IN_ROOT");
+}
+
+TEST_CASE("resolv.conf is read-only inside", "[step5]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  host.root_shell("chmod 666 /etc/resolv.conf");
+  const Run run =
+      inside(host, "echo changed >> $R/etc/resolv.conf; grep '/etc/resolv.conf ' $R/proc/self/mounts");
+  WORKSHOP_EXPECT(
+      run, contains(run.err, "Read-only file system") && contains(run.out, " ro,"),
+      "the first mount(2) of a bind ignores MS_RDONLY: a second one, MS_REMOUNT | MS_BIND | MS_RDONLY");
+  const Run outside = host.shell("cat /etc/resolv.conf");
+  WORKSHOP_EXPECT(outside, outside.out == "nameserver 192.0.2.1\n", "the host's file is as it was");
+}
+
+TEST_CASE("flags that the host has locked are kept", "[step5]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run mount = host.root_shell(
+      "mount -t tmpfs -o nosuid,nodev,noexec,noatime locked /mnt && cp /etc/resolv.conf /mnt && "
+      "ln -sf /mnt/resolv.conf /etc/resolv.conf");
+  REQUIRE(mount.status == 0);
+  const Run run = inside(host, "grep '/etc/resolv.conf ' $R/proc/self/mounts");
+  WORKSHOP_EXPECT(
+      run, run.status == 0 && contains(run.out, " ro,nosuid,nodev,noexec,noatime"),
+      "EPERM: a remount that leaves a locked flag out is refused (mount_namespaces(7)); statvfs(3) has them");
+}
+
+TEST_CASE("the command runs in the root file system", "[step6]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run run = host.run({"run", "--hostname", "container", "--root", "root", "--", "sh", "-c",
+                            "pwd; ls /tmp; cat /proc/sys/kernel/hostname; stat -c %u:%g /etc/shadow"});
+  WORKSHOP_EXPECT(run, run.status == 0 && run.out == "/\ncontainer\n0:42\n",
+                  "chroot(2) and chdir(2), after the mounts");
+}
+
+TEST_CASE("an image is a root file system, too", "[step6]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run run = host.run(
+      {"run", "-i", "busybox", "--", "sh", "-c", "ls /tmp; echo x > /dev/null; ls /sys | head -n 1"});
+  WORKSHOP_EXPECT(run, run.status == 0 && contains(run.out, "block"), "--image and --root take the same way");
+}
+
+TEST_CASE("neither groups nor environment of the host are left", "[step7]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run control = host.run({"run", "--", "sh", "-c", "id -G; echo $LEAKED"});
+  WORKSHOP_EXPECT(control, contains(control.out, "65534") && contains(control.out, "from-the-host"),
+                  "the control: on the host's own root both are there");
+  const Run run = inside(host, "id -G; env; pwd");
+  WORKSHOP_EXPECT(run, run.out.rfind("0\n", 0) == 0, "setgroups(2): groups without a map show as 65534");
+  WORKSHOP_EXPECT(run, !contains(run.out, "LEAKED") && contains(run.out, "HOME=/root\n"),
+                  "workshop::prepare_image_command, and HOME");
+}
+
+TEST_CASE("--user is looked up in the container", "[step7]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run add = host.run({"run", "--", "sh", "-c",
+                            "cd /tmp/home/root; mkdir -p home/alpine; chown 1100:1100 home/alpine; "
+                            "echo alpine:x:1100:1100::/home/alpine:/bin/sh >> etc/passwd; "
+                            "echo alpine:x:1100: >> etc/group; echo wheel:x:77:root,alpine >> etc/group"});
+  REQUIRE(add.status == 0);
+  const Run name = inside(host, "id -u; id -G; echo $HOME; pwd; touch ~/made", {"--user", "alpine"});
+  WORKSHOP_EXPECT(name, name.out == "1100\n1100 77\n/home/alpine\n/home/alpine\n",
+                  "uid, groups, HOME and working directory");
+  const Run made = host.shell("stat -c %u root/home/alpine/made");
+  WORKSHOP_EXPECT(made, made.out == std::to_string(ordinary_user()->uid) + "\n",
+                  "uid 1100 inside is the user outside");
+  const Run number = inside(host, "id -un; id -g", {"-u", "1100"});
+  WORKSHOP_EXPECT(number, number.out == "alpine\n1100\n", "a uid is found as well");
+  const Run unknown = inside(host, "true", {"-u", "nosuchuser"});
+  WORKSHOP_EXPECT(unknown, unknown.status == 125 && contains(unknown.err, "nosuchuser"),
+                  "an unknown name is an error");
+}
+
+TEST_CASE("volumes are read-only unless they are asked to be writable", "[step8]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  host.shell("mkdir -p data; echo hello > data/file");
+  const Run ro = inside(host, "cat $R/data/file; echo x > $R/data/file", {"-v", "data:/data"});
+  WORKSHOP_EXPECT(ro, ro.out == "hello\n" && contains(ro.err, "Read-only file system"),
+                  "read-only is the default");
+  const Run rw = inside(host, "echo changed > $R/data/file", {"-v", "/tmp/home/data:/data:rw"});
+  const Run outside = host.shell("cat data/file");
+  INFO(rw);
+  WORKSHOP_EXPECT(outside, outside.out == "changed\n", "with :rw the host's file is written");
+  const Run file = inside(host, "cat $R/deep/er/file", {"-v", "data/file:/deep/er/file"});
+  WORKSHOP_EXPECT(file, file.out == "changed\n", "a file can be a volume, and its target is made");
+}
+
+TEST_CASE("what is mounted below a read-only volume is read-only, too", "[step8]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run mount = host.root_shell(
+      "mkdir -p /tmp/home/data/below && mount -t tmpfs -o mode=777 below /tmp/home/data/below");
+  REQUIRE(mount.status == 0);
+  const Run rw = inside(host, "touch $R/data/below/file", {"-v", "data:/data:rw"});
+  WORKSHOP_EXPECT(rw, rw.status == 0, "the control: it can be written where the volume is :rw");
+  const Run ro = inside(host, "touch $R/data/below/other", {"-v", "data:/data"});
+  WORKSHOP_EXPECT(ro, ro.status != 0 && contains(ro.err, "Read-only"),
+                  "MS_REMOUNT changes one mount: mount_setattr(2), AT_RECURSIVE");
+}
+
+TEST_CASE("--pivot-root leaves nothing of the host in the mount table", "[step9]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run chroot = inside(host, "cat /proc/self/mountinfo | wc -l");
+  const Run pivot = inside(host, "cat /proc/self/mountinfo | wc -l; ls /tmp; pwd", {"--pivot-root"});
+  INFO(chroot);
+  WORKSHOP_EXPECT(pivot, pivot.status == 0 && contains(pivot.out, "\n/\n"), "pivot_root(2), as in level 2");
+  const Run parent =
+      inside(host, "head -n 1 /proc/self/mountinfo | cut -d ' ' -f 5; chroot /proc/1/root ls /tmp",
+             {"--pivot-root"});
+  WORKSHOP_EXPECT(parent, parent.out.rfind("/\n", 0) == 0, "the root is a mount of its own");
+}
+
+TEST_CASE("a root that is not there and a target that cannot be made are clear errors", "[program]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run none = host.run({"run", "--root", "nowhere", "--", "true"});
+  WORKSHOP_EXPECT(none, none.status == 125 && contains(none.err, "level05: open(\"nowhere\")"),
+                  "the message names the directory");
+  host.run({"run", "--", "sh", "-c", "rm -rf /tmp/home/root/proc; echo > /tmp/home/root/proc"});
+  const Run file = inside(host, "true");
+  WORKSHOP_EXPECT(file, file.status == 125 && contains(file.err, "\"proc\""), "the message names the target");
+  for (const char* volume : {"data", "data:", ":x", "data:relative", "data:/x:maybe", "data:/"}) {
+    const Run run = inside(host, "true", {"-v", volume});
+    WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "--volume"), "HOST:CONTAINER[:ro|rw]");
+  }
+  REQUIRE(host.becomes_empty());
+}
+
+TEST_CASE("what level 4 taught still works", "[program]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run maps = host.run({"run", "--", "sh", "-c", "id -u; sed 's/^ *//; s/  */ /g' /proc/self/uid_map"});
+  WORKSHOP_EXPECT(maps,
+                  maps.out == "0\n0 200000 1100\n1100 " + std::to_string(ordinary_user()->uid) +
+                                  " 1\n1101 201100 64436\n",
+                  "the id maps");
+}
+
+TEST_CASE("signals and death of the program end the container, with its mounts", "[program]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  make_root(host);
+  const Run before = host.shell("cat /proc/self/mounts");
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGKILL}) {
+    Process process =
+        host.start({"run", "--root", "root", "--", "sh", "-c", "sleep 1000 & echo ready; exec sleep 1000"});
+    REQUIRE(process.wrote("ready"));
+    ::kill(process.pid(), signal);
+    const Run run = process.wait();
+    WORKSHOP_EXPECT(run, run.status == 128 + signal, "128 + the signal");
+    REQUIRE(host.becomes_empty());
+  }
+  const Run after = host.shell("cat /proc/self/mounts");
+  WORKSHOP_EXPECT(after, after.out == before.out, "the mounts end with the namespace");
+}
