@@ -31,6 +31,8 @@ pid_t start(const Command& command, const unique_fd& output) {
   const pid_t pid = check(::fork(), "fork()");
   if (pid != 0) return pid;
   run_child([&] {
+    ::signal(SIGINT, SIG_DFL);  // an ignored signal would stay ignored (execve(2)), and ours may be
+    ::signal(SIGQUIT, SIG_DFL);
     if (output) check(::dup2(output.get(), STDOUT_FILENO), "dup2()");
     if (output && command.with_errors) check(::dup2(output.get(), STDERR_FILENO), "dup2()");
     if (!command.folder.empty())

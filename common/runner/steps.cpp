@@ -62,8 +62,8 @@ std::optional<Marker> parse_marker(std::string_view line) {
   marker.id = "level" + level + "." + step;
   take(rest, ":");
   rest = trimmed(rest);
-  if (!rest.empty() && rest.back() == '.') rest.remove_suffix(1);
-  marker.title = rest;
+  marker.title = rest.substr(0, rest.find(". "));  // a sentence; the explanation may begin on the same line
+  if (!marker.title.empty() && marker.title.back() == '.') marker.title.pop_back();
   return marker;
 }
 
