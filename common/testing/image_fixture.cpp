@@ -14,7 +14,7 @@ void run_script(const Sandbox& host, const std::string& script) {
 constexpr const char* kMakeImage = R"sh(
 set -eu
 mkdir -p "$layout/blobs/sha256" tree
-image --quiet extract busybox tree/root --store store-for-image
+image extract --quiet --store store-for-image busybox tree/root
 tar -C tree/root -cf layer.tar .
 
 # Stores a blob under its digest and prints its descriptor.
