@@ -109,7 +109,7 @@ TEST_CASE("without a command the image's own is run, in its environment and its 
   WORKSHOP_EXPECT(
       run, run.out == "a=b c from /var\n" && run.status == 5,
       "entrypoint with the arguments behind it; setenv(3) for each NAME=VALUE; chdir(2) to WorkingDir");
-  const Run given = host.run({"run", "-i", "greeter", "sh", "-c", "echo $GREETING, $PWD, $LEAKED"});
+  const Run given = host.run({"run", "-i", "greeter", "sh", "-c", "echo \"$GREETING, $PWD, $LEAKED\""});
   WORKSHOP_EXPECT(given, given.out == "a=b c, /var, \n",
                   "a given command gets the environment and the directory, too");
 }
