@@ -74,7 +74,7 @@ unique_fd open_directory(int parent, const std::string& name) {
     directory.reset(open_child(parent, name, O_RDONLY));
   }
   if (!directory && errno == EXDEV) refuse_mount(path_of(parent) + "/" + name);
-  check(directory.get(), "openat2(\"{}/{}\")", path_of(parent), name);
+  if (!directory) throw_error(errno, fmt::format("openat2(\"{}/{}\")", path_of(parent), name));
   struct stat status {};
   check(::fstat(directory.get(), &status), "fstat(\"{}\")", name);
   if ((status.st_mode & S_IRWXU) != S_IRWXU && ::geteuid() != 0) ::fchmod(directory.get(), S_IRWXU);

@@ -203,7 +203,7 @@ TEST_CASE("no archive reaches outside the destination") {
         layers.push_back(make_layer(entries));
       }
       const std::string error = apply_layers(scene.destination, layers);
-      CHECK(snapshot(scene.outside, true) == scene.before);
+      CHECK(difference(scene.before, snapshot(scene.outside, true)) == "");
       INFO("the message is: " << error);
       if (*attack.error != '\0') {
         CHECK(contains(error, attack.error));
@@ -240,7 +240,7 @@ TEST_CASE("an archive does not reach outside while another process swaps directo
     swaps = swapping.swaps();
   }
   CHECK(swaps > 0);
-  CHECK(snapshot(scene.outside, true) == scene.before);
+  CHECK(difference(scene.before, snapshot(scene.outside, true)) == "");
 }
 
 TEST_CASE("a header of any size takes bounded memory") {

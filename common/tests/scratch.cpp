@@ -115,6 +115,19 @@ Snapshot snapshot(const std::string& directory, bool changes) {
   return result;
 }
 
+std::string difference(const Snapshot& before, const Snapshot& after) {
+  std::string result;
+  for (const auto& [name, line] : before) {
+    const auto other = after.find(name);
+    if (other == after.end() || other->second != line) result += "- " + name + ": " + line + "\n";
+  }
+  for (const auto& [name, line] : after) {
+    const auto other = before.find(name);
+    if (other == before.end() || other->second != line) result += "+ " + name + ": " + line + "\n";
+  }
+  return result;
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

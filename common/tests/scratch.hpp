@@ -35,6 +35,9 @@ using Snapshot = std::map<std::string, std::string>;
 /// touched.
 Snapshot snapshot(const std::string& directory, bool changes = false);
 
+/// What has changed, a line for each file: "- before" and "+ after". "" if nothing.
+std::string difference(const Snapshot& before, const Snapshot& after);
+
 /// The text of a file; "" if it cannot be read.
 std::string read_file(const std::string& path);
 
