@@ -75,13 +75,6 @@ void keep_mounts_to_ourselves() {
   check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
 }
 
-/// Level 02's tables are gone: what they hold (device nodes, a sysfs) root of a user namespace may not make.
-/// Level 05 brings it back by other means; until then an image gets its /proc.
-void mount_proc() {
-  const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  check(::mount("proc", "/proc", "proc", flags, nullptr), "mount(\"proc\", \"/proc\")");
-}
-
 /// The first process of the container: its set-up, line by line, and then the command.
 int child(void* argument) {
   const auto& container = *static_cast<const Container*>(argument);
@@ -93,8 +86,9 @@ int child(void* argument) {
     set_hostname(container.options.hostname);
     std::vector<std::string> command = container.options.command;
     if (!container.root.empty()) {
+      // Level 02's tables are gone: root of a user namespace makes neither device nodes nor a sysfs. Level 05
+      // does it all by other means; until then an image gets its /proc.
       workshop::enter_root(container.root, container.options.pivot_root);
-      mount_proc();
       command = workshop::prepare_image_command(command, container.config);
     }
     workshop::execute(command);
@@ -119,7 +113,6 @@ int run(const Options& options) {
 }
 
 int pull(const Options& options) {
-  fmt::print(stderr, "level03: pulling {}\n", options.image);
   workshop::pull(options.image, options.store);
   return 0;
 }

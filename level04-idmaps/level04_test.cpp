@@ -3,13 +3,12 @@
 // /tmp/home.
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
-#include <thread>
 
+#include "common/sys/fd.hpp"
 #include "common/testing/catch.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
@@ -133,51 +132,48 @@ TEST_CASE("more lines than the kernel takes are an error", "[step2]") {
 
 namespace {
 
-/// Starts the program with /etc/subuid a FIFO: it waits for its ids, and so must its child.
-struct Stalled {
-  explicit Stalled(const Sandbox& host) : fifo(host.path("/tmp/fifo")), host_(host) {
+/// A host whose /etc/subuid is a FIFO: the program waits for its ids, and so must its child.
+class StalledIds {
+ public:
+  explicit StalledIds(const Sandbox& host) : host_(host) {
     grant_usual(host);
     const Run run = host.root_shell("mkfifo -m 666 /tmp/fifo && mount --bind /tmp/fifo /etc/subuid");
     WORKSHOP_EXPECT(run, run.status == 0, "the test's own set-up");
   }
 
-  /// The FIFO's other end, once the program has begun to read it; -1 if the command was started instead.
-  int open_when_read(const Process& process) const {
-    for (;;) {
-      const int file = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-      if (file != -1 || contains(process.out(), "started")) return file;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-  }
-
-  /// Waits until both parent and child of the program are blocked, or the command runs.
-  bool both_wait(const Process& process) const {
-    for (;;) {
+  /// Waits until parent and child of the program are both blocked: true; or until the command runs: false.
+  bool both_wait(const Process& process) {
+    for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+         std::chrono::steady_clock::now() < end;) {
       if (contains(process.out(), "started")) return false;
-      const Run states = host_.root_shell("ps -eo stat=,comm= | grep -c '^S.*level04'");
-      if (states.out == "2\n") return true;
+      // Opening it fails until somebody reads (fifo(7)).
+      if (!fifo_) fifo_.reset(::open(host_.path("/tmp/fifo").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+      if (fifo_ && host_.root_shell("ps -eo stat=,comm= | grep -c '^S.*level04'").out == "2\n") return true;
     }
+    return false;
   }
 
-  std::string fifo;
+  /// Lets the program have its ids. The FIFO is taken away first: newuidmap will read the file as well.
+  void release() {
+    host_.root_shell("umount -l /etc/subuid");
+    const std::string line = ordinary_user()->name + ":200000:65536\n";
+    if (fifo_) REQUIRE(::write(fifo_.get(), line.data(), line.size()) > 0);
+    fifo_.reset();
+  }
 
  private:
   const Sandbox& host_;
+  workshop::unique_fd fifo_;
 };
 
 }  // namespace
 
 TEST_CASE("the command does not start before its ids are there", "[step3]") {
   WORKSHOP_SANDBOX(host, As::user);
-  const Stalled stalled(host);
+  StalledIds ids(host);
   Process process = host.start({"run", "--", "echo", "started"});
-  const int file = stalled.open_when_read(process);
-  INFO(process.out());
-  REQUIRE(file != -1);
-  const bool waits = stalled.both_wait(process);
-  const std::string line = ordinary_user()->name + ":200000:65536\n";
-  REQUIRE(::write(file, line.data(), line.size()) > 0);
-  ::close(file);
+  const bool waits = ids.both_wait(process);
+  ids.release();
   const Run run = process.wait();
   WORKSHOP_EXPECT(
       run, waits,
@@ -187,14 +183,11 @@ TEST_CASE("the command does not start before its ids are there", "[step3]") {
 
 TEST_CASE("a child whose parent dies while it waits does not wait for ever", "[step3]") {
   WORKSHOP_SANDBOX(host, As::user);
-  const Stalled stalled(host);
+  StalledIds ids(host);
   Process process = host.start({"run", "--", "echo", "started"});
-  const int file = stalled.open_when_read(process);
-  REQUIRE(file != -1);
-  const bool waits = stalled.both_wait(process);
+  const bool waits = ids.both_wait(process);
   ::kill(process.pid(), SIGKILL);
   const Run run = process.wait();
-  ::close(file);
   WORKSHOP_EXPECT(run, waits, "the child should wait for its parent");
   REQUIRE(host.becomes_empty());
   WORKSHOP_EXPECT(run, run.out.empty(), "the end of the pipe without a byte means: the parent is gone");

@@ -234,11 +234,12 @@ int child(void* argument) {
     keep_mounts_to_ourselves();
     set_hostname(container.options.hostname);
     std::vector<std::string> command = container.options.command;
-    if (!container.root.empty()) {
+    if (container.root.empty()) {
+      mount_proc();
+    } else {
       workshop::enter_root(container.root, container.options.pivot_root);
       command = workshop::prepare_image_command(command, container.config);
     }
-    mount_proc();
     container.supervisor.in_child();  // again: when ids change, the kernel forgets whom we are to die with
     workshop::execute(command);
   });
@@ -273,7 +274,6 @@ int run(const Options& options) {
 }
 
 int pull(const Options& options) {
-  fmt::print(stderr, "level04: pulling {}\n", options.image);
   workshop::pull(options.image, options.store);
   return 0;
 }

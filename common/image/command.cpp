@@ -12,15 +12,17 @@
 namespace workshop {
 
 void enter_root(const std::string& root, bool pivot) {
-  if (!pivot) {
-    check(::chroot(root.c_str()), "chroot(\"{}\")", root);
-  } else {
+  if (pivot) {
     check(::mount(root.c_str(), root.c_str(), nullptr, MS_BIND | MS_REC, nullptr), "mount(\"{}\", MS_BIND)",
           root);
     check(::chdir(root.c_str()), "chdir(\"{}\")", root);
     check(::syscall(SYS_pivot_root, ".", "."), "pivot_root(\".\", \".\")");
-    check(::umount2(".", MNT_DETACH), "umount2(\".\", MNT_DETACH)");
+  } else {
+    check(::chroot(root.c_str()), "chroot(\"{}\")", root);
   }
+  const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  check(::mount("proc", "/proc", "proc", flags, nullptr), "mount(\"proc\", \"/proc\")");
+  if (pivot) check(::umount2(".", MNT_DETACH), "umount2(\".\", MNT_DETACH)");
   check(::chdir("/"), "chdir(\"/\")");
 }
 

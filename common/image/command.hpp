@@ -9,7 +9,9 @@ namespace workshop {
 
 // What levels 1 and 2 write by hand, for the levels after them.
 
-/// Makes `root` the root directory, with chroot(2) or pivot_root(2), and the working directory.
+/// Makes `root` the root directory, with chroot(2) or pivot_root(2), and the working directory, and mounts a
+/// /proc. In a user namespace that has to happen while the host's /proc is still in the mount namespace: the
+/// kernel refuses (EPERM) to show more of it than can be seen already.
 void enter_root(const std::string& root, bool pivot);
 
 /// Call it inside the container: it clears the
