@@ -113,6 +113,8 @@ TEST_CASE("TERM is the caller's and PATH has whole directories", "[step4]") {
 TEST_CASE("/proc shows processes, those of the host as well", "[step5]") {
   WORKSHOP_SANDBOX(host, As::root);
   const Process outside = host.start_shell("exec sleep 98765");
+  const Run control = host.shell("until busybox ps | grep 'sleep 9876[5]'; do :; done");
+  WORKSHOP_EXPECT(control, control.status == 0, "the control: on the host, ps shows it");
   const Run run = inside(host, "ps");
   WORKSHOP_EXPECT(run, run.status == 0 && contains(run.out, "sleep 98765"),
                   "ps reads /proc: is \"proc\" mounted there, after chroot?");

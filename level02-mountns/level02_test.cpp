@@ -117,7 +117,7 @@ TEST_CASE("without a command the image's own is run, in its environment and its 
 TEST_CASE("ps shows PID 1 and nothing of the host", "[step6]") {
   WORKSHOP_SANDBOX(host, As::root);
   const Process outside = host.start_shell("exec sleep 98765");
-  const Run control = host.shell("busybox ps");
+  const Run control = host.shell("until busybox ps | grep 'sleep 9876[5]'; do :; done");
   WORKSHOP_EXPECT(control, contains(control.out, "sleep 98765"), "the control: on the host, ps shows it");
   const Run ps = inside(host, "echo pid $$; ps; grep ' /proc ' /proc/mounts");
   WORKSHOP_EXPECT(ps, contains(ps.out, "pid 1\n") && !contains(ps.out, "sleep 98765"),
