@@ -96,9 +96,10 @@ void set_environment() {
         "setenv(\"PATH\")");
 }
 
-// TODO(level02.6): the mounts that every container gets, a row each: the arguments of mount(2).
+// TODO(level02.6): the mounts that every container gets.
 //   Level 01 has three mounts and one device, written one by one. A container wants six mounts and six
-//   devices: make them rows of tables, here, and let mount_filesystems() walk the tables.
+//   devices: make them rows of tables, here, and let mount_filesystems() walk the tables. A row has the
+//   arguments of mount(2).
 // END(level02.6)
 
 void mount_filesystems() {

@@ -104,7 +104,8 @@ void set_environment() {
         "setenv(\"PATH\")");
 }
 
-// STEP(level02.6): the mounts that every container gets, a row each: the arguments of mount(2).
+// STEP(level02.6): the mounts that every container gets.
+/// A row each: the arguments of mount(2).
 struct Mount {
   const char* source;
   const char* target;
