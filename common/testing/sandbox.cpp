@@ -118,7 +118,7 @@ void set_up(const std::optional<User>& owner) {
   const unique_fd program_tree = clone_mount(program);
   const unique_fd image_tree = clone_mount(image);
   make_everything_read_only();
-  mount_at("tmpfs", "/tmp", MS_NOSUID, "mode=1777,size=1g");
+  mount_at("tmpfs", "/tmp", MS_NOSUID, "mode=1777,size=3g");
   mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
   // Asked for here, so that a machine whose root is none (a container's) is told apart from a wrong program.
   check(::mknod("/tmp/null", S_IFCHR | 0600, ::makedev(1, 3)), "mknod(\"/tmp/null\")");
