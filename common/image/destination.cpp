@@ -83,7 +83,7 @@ Destination::DirectoryPointer Destination::find_or_make(const std::string& path,
   const auto parent = find_or_make(name.directory, depth + 1);
   const bool made = ::mkdirat(parent->fd.get(), name.name.c_str(), kImplicitMode) == 0;
   if (!made && errno != EEXIST) throw_error(errno, fmt::format("mkdirat(\"{}\")", path));
-  const auto directory = find(path);
+  const auto directory = made ? open(path, parent->fd.get(), name.name, kName) : find(path);
   if (!directory) return find_or_make(behind_dangling_link(parent, name), depth + 1);
   if (made) {
     ++implicit_directories_;
