@@ -1,7 +1,5 @@
 #include "common/runner/pristine.hpp"
 
-#include <algorithm>
-
 #include "common/runner/build.hpp"
 #include "common/runner/command.hpp"
 #include "common/runner/steps.hpp"
@@ -19,28 +17,50 @@ Output git(const Project& project, std::vector<std::string> arguments) {
   return capture(command);
 }
 
-/// Whether this is a skeleton that goes with the solution.
-bool fits(const std::string& text, const StepFile& solution) {
+/// A skeleton's text without the comments in its blocks: what authors improve there does not make it another
+/// skeleton, and what a learner does is not only comments. Nothing where the text is no skeleton of this
+/// solution.
+std::optional<std::string> code_of(const std::string& text, const StepFile& solution) {
   try {
     const StepFile file = parse_steps("", text);
-    const auto is_open = [](const Block& block) { return block.is_todo; };
-    return file.outline() == solution.outline() &&
-           std::all_of(file.blocks.begin(), file.blocks.end(), is_open);
+    if (file.outline() != solution.outline()) return std::nullopt;
+    std::string code;
+    for (const auto& block : file.blocks) {
+      if (!block.is_todo) return std::nullopt;
+      code += block.id + "\n";
+      for (const auto& line : file.text_of(block)) {
+        const auto first = line.find_first_not_of(" \t");
+        if (first != std::string::npos && line.compare(first, 2, "//") != 0) code += line + "\n";
+      }
+    }
+    return code;
   } catch (const std::runtime_error&) {
-    return false;
+    return std::nullopt;  // its markers do not pair up
   }
 }
 
-std::optional<std::string> from_git(const Project& project, const Level& level, const StepFile& solution) {
-  if (!has_program("git")) return std::nullopt;
+/// The file's versions in git's history, oldest first; none where there is no git, or no repository.
+std::vector<std::string> versions_in_git(const Project& project, const Level& level) {
+  if (!has_program("git")) return {};
   const std::string path = std::filesystem::relative(level.skeleton, project.source);
   const Output commits = git(project, {"log", "--reverse", "--format=%H", "--", path});
-  if (commits.status != 0) return std::nullopt;  // not a checkout of git's
+  if (commits.status != 0) return {};
+  std::vector<std::string> versions;
   for (const auto& commit : split_lines(commits.text)) {
     const Output file = git(project, {"show", commit + ":" + path});
-    if (file.status == 0 && fits(file.text, solution)) return file.text;
+    if (file.status == 0) versions.push_back(file.text);
   }
-  return std::nullopt;
+  return versions;
+}
+
+std::optional<std::string> from_git(const Project& project, const Level& level, const StepFile& solution) {
+  std::optional<std::string> first_code, newest;
+  for (const auto& text : versions_in_git(project, level)) {
+    const auto code = code_of(text, solution);
+    if (!first_code) first_code = code;
+    if (code && code == first_code) newest = text;
+  }
+  return newest;
 }
 
 }  // namespace
@@ -51,13 +71,15 @@ std::optional<std::string> pristine_skeleton(const Project& project, const Level
   const std::filesystem::path copy = project.build / "skeletons" / level.skeleton.filename();
   if (!std::filesystem::exists(copy)) return std::nullopt;
   std::string text = read_file(copy);
-  if (!fits(text, solution)) return std::nullopt;
+  if (!code_of(text, solution)) return std::nullopt;
   return text;
 }
 
 bool is_edited(const Project& project, const Level& level) {
   const auto pristine = pristine_skeleton(project, level);
-  return pristine && *pristine != read_file(level.skeleton);
+  if (!pristine) return false;
+  const StepFile solution = read_steps(level.solution);
+  return code_of(read_file(level.skeleton), solution) != code_of(*pristine, solution);
 }
 
 }  // namespace workshop

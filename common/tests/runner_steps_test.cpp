@@ -129,6 +129,23 @@ TEST_CASE("the skeleton is found in git's history, also when the learner has com
   CHECK(sample.read(kFile) == skeleton);
 }
 
+TEST_CASE(
+    "what the authors have improved in a skeleton's comments is part of it, also under a learner's commits") {
+  const SampleWorkshop sample;
+  commit_everything(sample);
+  sample.replace(kFile, "  //   puts(3)\n  // END(level01.1)",
+                 "  //   puts(3), said better\n  // END(level01.1)");
+  const std::string skeleton = sample.read(kFile);
+  commit_everything(sample);
+  CHECK(sample.run("gate 1 --skeleton --unless-edited").status == 0);
+  sample.replace(kFile, "  //   puts(3), said better\n",
+                 "  //   puts(3), said better\n  std::puts(\"one\");\n");
+  commit_everything(sample);
+  CHECK(sample.run("gate 1 --skeleton --unless-edited").status == 77);
+  CHECK(sample.run("reset 1").status == 0);
+  CHECK(sample.read(kFile) == skeleton);
+}
+
 TEST_CASE("where the skeleton is nowhere to be found, reset says so and touches nothing") {
   const SampleWorkshop sample;
   write_step_one(sample, "  std::puts(\"one\");");
