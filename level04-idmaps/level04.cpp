@@ -113,7 +113,7 @@ void wait_for_parent([[maybe_unused]] Container& container) {
 }
 
 void mount_proc() {
-  // TODO(level04.5): a /proc of this PID namespace.
+  // TODO(level04.5): be root, and see our own processes.
   //   mount(2), with MS_NOSUID, MS_NODEV, MS_NOEXEC and MS_RELATIME.
   // END(level04.5)
 }

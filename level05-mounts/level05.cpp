@@ -59,22 +59,21 @@ struct Mount {
 constexpr unsigned long kSafe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 const std::vector<Mount> kMounts = {
-    // TODO(level05.1): a fresh /proc. It shows the PID namespace of who mounts it; a bind mount would show
+    // TODO(level05.1): a fresh /proc.
     //   A row of the table: {"proc", ...}. A new mount, or a bind mount of the host's? Whose processes does
     //   each show?
     // END(level05.1)
-    // TODO(level05.2): devices. We may not make nodes, but we may show those that the host has made.
+    // TODO(level05.2): devices and terminals.
     //   Six rows: null, full, random, urandom, zero, tty, each bound from the host (MS_BIND). And a devpts of
-    //   our own on
-    //   dev/pts: "newinstance,ptmxmode=0666,mode=0620".
+    //   our own on dev/pts: "newinstance,ptmxmode=0666,mode=0620".
     // END(level05.2)
-    // TODO(level05.3): the host's /sys. A fresh one needs a network namespace of ours. MS_REC: its submounts
+    // TODO(level05.3): the host's /sys, with all that is mounted below.
     //   A bind mount of the host's. MS_BIND alone fails: what else is mounted below /sys?
     // END(level05.3)
 };
 
 void make_read_only([[maybe_unused]] const std::string& path) {
-  // TODO(level05.5): a second mount(2): the first one, of a bind, ignores MS_RDONLY.
+  // TODO(level05.5): read-only binds: a second mount(2).
   //   mount(2) with MS_REMOUNT | MS_BIND | MS_RDONLY. Flags that are set already must be given again:
   //   statvfs(3) tells.
   // END(level05.5)
@@ -103,10 +102,10 @@ void mount_filesystems(const Container& container) {
   const std::string& path = container.root;
   const unique_fd root(check(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open(\"{}\")", path));
   for (const Mount& row : kMounts) mount_row(root, row);
-  // TODO(level05.2): /dev/ptmx opens the devpts that it finds beside it at "pts": a bind mount of the host's
-  //   dev/ptmx has to be a symbolic link to pts/ptmx: unlinkat(2) what is there, symlinkat(2).
+  // TODO(level05.2): /dev/ptmx, a link.
+  //   To pts/ptmx: unlinkat(2) what is there, symlinkat(2).
   // END(level05.2)
-  // TODO(level05.4): the host's name servers, also when they change. mount(2) follows the host's symbolic
+  // TODO(level05.4): the host's name servers, also when they change.
   //   mount_row() with MS_BIND | MS_RDONLY: a row that depends on whether the host has the file.
   // END(level05.4)
   // TODO(level05.8): bonus: what was asked for with --volume.

@@ -206,7 +206,7 @@ void wait_for_parent([[maybe_unused]] Container& container) {
 }
 
 void mount_proc() {
-  // STEP(level04.5): a /proc of this PID namespace.
+  // STEP(level04.5): be root, and see our own processes.
   const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
   check(::mount("proc", "/proc", "proc", flags, nullptr), "mount(\"proc\", \"/proc\")");
   // END(level04.5)

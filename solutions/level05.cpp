@@ -59,11 +59,12 @@ struct Mount {
 constexpr unsigned long kSafe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 const std::vector<Mount> kMounts = {
-    // STEP(level05.1): a fresh /proc. It shows the PID namespace of who mounts it; a bind mount would show
-    // the host's.
+    // STEP(level05.1): a fresh /proc.
+    // It shows the PID namespace of who mounts it; a bind mount would show the host's.
     {"proc", "proc", "proc", kSafe, nullptr},
     // END(level05.1)
-    // STEP(level05.2): devices. We may not make nodes, but we may show those that the host has made.
+    // STEP(level05.2): devices and terminals.
+    // We may not make nodes, but we may show those that the host has made.
     {"/dev/null", "dev/null", nullptr, MS_BIND, nullptr},
     {"/dev/full", "dev/full", nullptr, MS_BIND, nullptr},
     {"/dev/random", "dev/random", nullptr, MS_BIND, nullptr},
@@ -72,15 +73,16 @@ const std::vector<Mount> kMounts = {
     {"/dev/tty", "dev/tty", nullptr, MS_BIND, nullptr},
     {"devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
     // END(level05.2)
-    // STEP(level05.3): the host's /sys. A fresh one needs a network namespace of ours. MS_REC: its submounts
-    // are locked
-    // onto it, since they came from a more privileged namespace (mount_namespaces(7)).
+    // STEP(level05.3): the host's /sys, with all that is mounted below.
+    // A fresh one needs a network namespace of ours. MS_REC: the mounts below are locked onto it, since they
+    // came from a more privileged namespace (mount_namespaces(7)).
     {"/sys", "sys", nullptr, MS_BIND | MS_REC, nullptr},
     // END(level05.3)
 };
 
 void make_read_only([[maybe_unused]] const std::string& path) {
-  // STEP(level05.5): a second mount(2): the first one, of a bind, ignores MS_RDONLY.
+  // STEP(level05.5): read-only binds: a second mount(2).
+  // The first one ignores MS_RDONLY.
   // The flags that are set stay set: the outer namespace may have locked them, and EPERM would be the answer.
   static constexpr unsigned long kKept[][2] = {
       {ST_NOSUID, MS_NOSUID},   {ST_NODEV, MS_NODEV},           {ST_NOEXEC, MS_NOEXEC},
@@ -128,15 +130,15 @@ void mount_filesystems(const Container& container) {
   const std::string& path = container.root;
   const unique_fd root(check(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open(\"{}\")", path));
   for (const Mount& row : kMounts) mount_row(root, row);
-  // STEP(level05.2): /dev/ptmx opens the devpts that it finds beside it at "pts": a bind mount of the host's
-  // would not.
+  // STEP(level05.2): /dev/ptmx, a link.
+  // It opens the devpts that it finds beside it at "pts": a bind mount of the host's would find none.
   const unique_fd dev(
       check(workshop::open_beneath(root.get(), "dev", O_PATH, RESOLVE_IN_ROOT), "openat2(\"dev\")"));
   if (::unlinkat(dev.get(), "ptmx", 0) == -1 && errno != ENOENT) check(-1, "unlink(\"dev/ptmx\")");
   if (::symlinkat("pts/ptmx", dev.get(), "ptmx") == -1 && errno != EEXIST) check(-1, "symlink(\"dev/ptmx\")");
   // END(level05.2)
-  // STEP(level05.4): the host's name servers, also when they change. mount(2) follows the host's symbolic
-  // link.
+  // STEP(level05.4): the host's name servers, also when they change.
+  // mount(2) follows the host's symbolic link.
   if (::access("/etc/resolv.conf", F_OK) == 0) {
     mount_row(root, {"/etc/resolv.conf", "etc/resolv.conf", nullptr, MS_BIND | MS_RDONLY, nullptr});
   }
