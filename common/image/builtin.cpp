@@ -17,6 +17,7 @@ namespace {
 
 /// What is in the image beside busybox. Ids as Debian has them.
 const TarEntry kContents[] = {
+    TarEntry::folder("./"),
     TarEntry::folder("bin"),
     TarEntry::folder("dev"),
     TarEntry::folder("etc"),

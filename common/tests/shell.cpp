@@ -32,23 +32,6 @@ Outcome run(const Scratch& scratch, const std::string& script) {
   return {script, status, read_file(scratch / ".out"), read_file(scratch / ".err")};
 }
 
-std::string difference(const Snapshot& expected, const Snapshot& seen) {
-  constexpr std::size_t kEnough = 2000;
-  std::string lines;
-  for (const auto& [path, line] : expected) {
-    const auto found = seen.find(path);
-    if (found == seen.end()) lines += fmt::format("missing: {}\n", path);
-    if (found != seen.end() && found->second != line)
-      lines += fmt::format("{}: {}\n  seen: {}\n", path, line, found->second);
-    if (lines.size() > kEnough) return lines + "...\n";
-  }
-  for (const auto& [path, line] : seen) {
-    if (!expected.contains(path)) lines += fmt::format("not expected: {}\n", path);
-    if (lines.size() > kEnough) return lines + "...\n";
-  }
-  return lines;
-}
-
 bool is_one_line_with(const std::string& text, const std::string& part) {
   return contains(text, part) && text.find('\n') == text.size() - 1;
 }

@@ -24,9 +24,6 @@ Outcome run(const Scratch& scratch, const std::string& script);
 /// Whether `text` is one line, and `part` is in it: an error message.
 bool is_one_line_with(const std::string& text, const std::string& part);
 
-/// How two trees differ, for a person to read: the first few lines; empty if they are the same.
-std::string difference(const Snapshot& expected, const Snapshot& seen);
-
 /// The folder of the built programs.
 std::string program_folder();
 
