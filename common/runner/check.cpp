@@ -59,6 +59,11 @@ void print_open_step(const Project& project, const LevelVerdict& verdict, const 
     if (test.result == TestCase::Result::failed) print_failure(test);
   }
   print_skips(open);
+  if (open.state == State::skipped) {
+    print(fmt::format("\nThe step cannot be judged here. Where it can be: ./workshop check {}\n",
+                      level.number));
+    return;
+  }
   print(fmt::format("Stuck? ./workshop hint {} {}    Why and how: {}, step {}\n", level.number,
                     open.step.number, project.shown(level.chapter), open.step.number));
 }
@@ -82,6 +87,8 @@ void print_all_done(const Project& project, const Level& level) {
   print("That was the last one. See what it can do: ./workshop demo\n");
 }
 
+}  // namespace
+
 void print_verdict(const Project& project, const LevelVerdict& verdict) {
   if (!verdict.compile_errors.empty()) return print_compile_errors(project, verdict);
   print(verdict.compile_warnings);
@@ -93,10 +100,7 @@ void print_verdict(const Project& project, const LevelVerdict& verdict) {
   if (open != nullptr && verdict.general.empty()) print_open_step(project, verdict, *open);
 }
 
-/// The level that was asked for; else the first that is not done, or the last.
-LevelVerdict verdict_to_show(const Project& project, const Arguments& arguments) {
-  if (!arguments.words.empty())
-    return judge(project, project.level(arguments.words[0]), Extent::first_failure);
+LevelVerdict first_unfinished(const Project& project) {
   LevelVerdict verdict;
   for (const auto& level : project.levels) {
     verdict = judge(project, level, Extent::first_failure);
@@ -105,13 +109,13 @@ LevelVerdict verdict_to_show(const Project& project, const Arguments& arguments)
   return verdict;
 }
 
-}  // namespace
-
 int check_level(const Arguments& arguments) {
   arguments.allow(1);
   const Project project = find_project();
   if (project.levels.empty()) throw std::runtime_error("there are no levels in " + project.source.string());
-  const LevelVerdict verdict = verdict_to_show(project, arguments);
+  const LevelVerdict verdict = arguments.words.empty()
+                                   ? first_unfinished(project)
+                                   : judge(project, project.level(arguments.words[0]), Extent::first_failure);
   print_verdict(project, verdict);
   return verdict.is_done() ? 0 : 1;
 }

@@ -24,7 +24,8 @@ struct Leftover {
   std::string refused;        ///< not empty: something of somebody else's is there, and it is left alone
 };
 
-/// Whether `path` is an image store of ours: it has the marker file. What we may not look into (never, as root) may be.
+/// Whether `path` is an image store of ours: it has the marker file. What we may not look into (never, as
+/// root) may be.
 bool is_store(const std::string& path);
 
 /// Stores that `mounts` betray: those with something mounted below containers/<uuid>/rootfs.

@@ -24,6 +24,15 @@ void become(const std::pair<uid_t, gid_t>& user) {
   check(::setuid(user.first), "setuid({})", user.first);
 }
 
+/// What is ignored or blocked stays so (execve(2)), and the runner may have done either.
+void give_signals_back() {
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGQUIT, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask(SIG_SETMASK)");
+}
+
 /// Forks and executes. `output`, where it is open, becomes standard output.
 pid_t start(const Command& command, const unique_fd& output) {
   std::fflush(stdout);
@@ -31,8 +40,7 @@ pid_t start(const Command& command, const unique_fd& output) {
   const pid_t pid = check(::fork(), "fork()");
   if (pid != 0) return pid;
   run_child([&] {
-    ::signal(SIGINT, SIG_DFL);  // an ignored signal would stay ignored (execve(2)), and ours may be
-    ::signal(SIGQUIT, SIG_DFL);
+    give_signals_back();
     if (output) check(::dup2(output.get(), STDOUT_FILENO), "dup2()");
     if (output && command.with_errors) check(::dup2(output.get(), STDERR_FILENO), "dup2()");
     if (!command.folder.empty())

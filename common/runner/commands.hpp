@@ -5,6 +5,7 @@
 
 #include "common/runner/project.hpp"
 #include "common/runner/steps.hpp"
+#include "common/runner/verdict.hpp"
 
 // The commands of the runner: each takes what follows its name on the command line and returns the exit
 // status. 0: fine; 1: something is not done, or not as it should be; 125: the runner itself failed.
@@ -24,6 +25,8 @@ struct Arguments {
 };
 
 int show_status(const Arguments& arguments);
+int watch_level(const Arguments& arguments);
+int set_up(const Arguments& arguments);
 int check_level(const Arguments& arguments);
 int run_suite(const Arguments& arguments);
 int show_demo(const Arguments& arguments);
@@ -34,6 +37,11 @@ int diff_level(const Arguments& arguments);
 int solve_steps(const Arguments& arguments);
 int reset_steps(const Arguments& arguments);
 int show_help(const Arguments& arguments);
+
+/// Prints what `check` has to say of a level.
+void print_verdict(const Project& project, const LevelVerdict& verdict);
+/// The verdict on the first level that is not done, or the last.
+LevelVerdict first_unfinished(const Project& project);
 
 /// The level that the first word names, and the step that the second does (`otherwise` where there is none).
 /// They throw UsageError naming those there are.

@@ -55,20 +55,13 @@ int open_step(const Project& project, const Level& level) {
   return open->step.number;
 }
 
-const Level& first_unfinished(const Project& project) {
-  for (const auto& level : project.levels) {
-    if (!judge(project, level, Extent::first_failure).is_done()) return level;
-  }
-  return project.levels.back();
-}
-
 }  // namespace
 
 int show_hint(const Arguments& arguments) {
   arguments.allow(2);
   const Project project = find_project();
   const Level& level =
-      arguments.words.empty() ? first_unfinished(project) : project.level(arguments.words[0]);
+      arguments.words.empty() ? *first_unfinished(project).level : project.level(arguments.words[0]);
   int step = step_argument(arguments, read_steps(level.solution), 0);
   if (step == 0) step = open_step(project, level);
 

@@ -9,6 +9,7 @@
 #include "common/runner/project.hpp"
 #include "common/runner/terminal.hpp"
 #include "common/sys/error.hpp"
+#include "common/sys/process.hpp"
 
 namespace workshop {
 namespace {
@@ -19,10 +20,10 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    {"status", show_status}, {"check", check_level}, {"hint", show_hint}, {"diff", diff_level},
-    {"solve", solve_steps},  {"reset", reset_steps}, {"demo", show_demo}, {"cleanup", clean_up},
-    {"test", run_suite},     {"gate", run_gate},     {"help", show_help}, {"--help", show_help},
-    {"-h", show_help},
+    {"status", show_status}, {"check", check_level}, {"watch", watch_level}, {"hint", show_hint},
+    {"diff", diff_level},    {"solve", solve_steps}, {"reset", reset_steps}, {"demo", show_demo},
+    {"setup", set_up},       {"cleanup", clean_up},  {"test", run_suite},    {"gate", run_gate},
+    {"help", show_help},     {"--help", show_help},  {"-h", show_help},
 };
 
 /// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).
@@ -78,6 +79,14 @@ int run_command(int argc, char** argv) {
 int show_help(const Arguments&) {
   print(read_file(find_project().source / "common/runner/help.txt"));
   return 0;
+}
+
+int set_up(const Arguments& arguments) {
+  // The entry script's, since it is what the runner itself needs to be built.
+  std::vector<std::string> command = {find_project().source / "common/setup/install", "--verbose"};
+  command.insert(command.end(), arguments.words.begin(), arguments.words.end());
+  if (arguments.words.empty()) command.insert(command.end(), {"build", "run"});
+  execute(command);
 }
 
 }  // namespace workshop

@@ -1,5 +1,6 @@
 // hint, diff, solve and reset: a learner's way through a level, in which nothing that was typed is ever lost.
 
+#include "common/runner/steps.hpp"
 #include "common/testing/catch.hpp"
 #include "common/tests/runner_samples.hpp"
 
@@ -179,4 +180,43 @@ TEST_CASE("a level or a step that there is not is an error naming those there ar
   }
   CHECK(contains(sample.run("solve 1 9").text, "its steps are 1, 2, 3"));
   CHECK(contains(sample.run("solve").text, "which level?"));
+}
+
+TEST_CASE("watch checks again at every save, also when the editor saves by renaming, and ends cleanly") {
+  const SampleWorkshop sample;
+  sample.write("script", R"sh(
+    waits_for() { until grep -q "$1" out; do kill -0 $pid || exit 3; done; }
+    build/bin/workshop watch 1 > out 2>&1 &
+    pid=$!
+    waits_for 'step 1, say one'
+    sed 's|  //   puts(3)|  std::puts("one");|' level01-words/level01.cpp > level01-words/new
+    mv level01-words/new level01-words/level01.cpp
+    waits_for 'step 2, say two'
+    cat solutions/level01.cpp > level01-words/level01.cpp
+    waits_for 'Level 1 is done'
+    echo 'nonsense' >> level01-words/level01.cpp
+    waits_for 'does not compile'
+    kill $pid
+    wait $pid
+  )sh");
+  Command command{{"timeout", "60", "sh", "script"}};
+  command.folder = sample.folder();
+  command.with_errors = true;
+  const Output output = capture(command);
+  INFO(output.text << sample.read("out"));
+  CHECK(output.status == 0);
+}
+
+TEST_CASE("every command of the help is there, and has help") {
+  const SampleWorkshop sample;
+  std::size_t commands = 0;
+  for (const auto& line : split_lines(sample.read("common/runner/help.txt"))) {
+    const std::string prefix = "  ./workshop ";
+    if (line.rfind(prefix, 0) != 0 || line[prefix.size()] == ' ') continue;
+    const std::string name = line.substr(prefix.size(), line.find(' ', prefix.size()) - prefix.size());
+    INFO(name);
+    CHECK(sample.run(name + " --help").status == 0);
+    ++commands;
+  }
+  CHECK(commands > 8);
 }
