@@ -87,6 +87,8 @@ TEST_CASE("terminal programs work in level 5's container, and it learns of a new
   terminal.press("i");
   terminal.type("written in vi");
   terminal.press("Escape");
+  WORKSHOP_SHOWS(terminal,
+                 "- /tmp/text");  // no longer "I": what follows would be taken for the rest of a key's code
   terminal.type(":wq");
   terminal.type("clear; cat /tmp/text; stty size");
   WORKSHOP_SHOWS(terminal, "written in vi\n\n24 80");
