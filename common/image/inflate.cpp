@@ -11,7 +11,7 @@
 
 #include "common/sys/error.hpp"
 
-// ISA-L inflates four times as fast as zlib and has it all in assembler for both of our architectures.
+// ISA-L inflates two to four times as fast as zlib, on both of our architectures.
 
 namespace workshop {
 namespace {

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/image/destination.hpp"
 #include "common/image/entry_name.hpp"
 #include "common/image/metadata.hpp"
