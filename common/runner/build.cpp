@@ -59,6 +59,7 @@ Build build(const Project& project, const std::vector<std::string>& targets, con
   command.user = owner_of(project);
   const unique_fd lock = take_turns(project);
   Progress progress(title);
+  progress.begin();
   std::string output;
   const int status = run_by_line(command, [&](const std::string& line) {
     const std::string step = progress_of(line);

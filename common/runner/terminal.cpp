@@ -88,6 +88,10 @@ bool on_terminal() {
   return ::isatty(STDOUT_FILENO) == 1;
 }
 
+void Progress::begin() {
+  if (::isatty(STDERR_FILENO) == 1) show("");
+}
+
 void Progress::show(const std::string& detail) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   if (!terminal && shown_) return;

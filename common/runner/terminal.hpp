@@ -28,6 +28,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Shows the title at once, on a terminal; elsewhere the first show() does.
+  void begin();
   void show(const std::string& detail);
   void clear();
 

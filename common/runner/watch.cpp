@@ -154,7 +154,8 @@ void show(Event event, const Project& project, const Level& level, LevelVerdict&
 
 void print_keys(const Project& project, const Level& level) {
   const std::string file = project.shown(level.skeleton);
-  print(faint(fmt::format("\n{}: checked at every save    h hint  d diff  n next level  q quit\n", file)));
+  print(
+      faint(fmt::format("\n{} is checked at every save.\nh hint   d diff   n next level   q quit\n", file)));
 }
 
 }  // namespace
