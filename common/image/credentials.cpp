@@ -37,7 +37,8 @@ std::optional<Credentials> credentials_for(const std::string& registry) {
   if (path.empty() || ::access(path.c_str(), R_OK) == -1) return std::nullopt;
   try {
     const auto config = nlohmann::json::parse(read_document(file_source(path)));
-    for (const auto& [key, entry] : config.value("auths", nlohmann::json::object()).items()) {
+    const auto registries = config.value("auths", nlohmann::json::object());
+    for (const auto& [key, entry] : registries.items()) {
       if (host_of(key) != registry) continue;
       Credentials found{text(entry, "auth"), text(entry, "identitytoken")};
       if (!found.basic.empty() || !found.identity_token.empty()) return found;

@@ -21,7 +21,7 @@ std::vector<std::string> components(const std::string& path) {
 }
 
 [[noreturn]] void throw_hostile(const std::string& name, const char* why) {
-  throw std::runtime_error(fmt::format("layer entry \"{}\" {}: the layer is refused", printable(name), why));
+  throw std::runtime_error(fmt::format("layer entry \"{}\" {}: the layer is refused", name, why));
 }
 
 }  // namespace
@@ -67,14 +67,6 @@ EntryKind parse_whiteout(EntryName& name) {
   if (name.name.empty() || name.name == "." || name.name == "..")
     throw_hostile(path, "is a whiteout without a name");
   return EntryKind::whiteout;
-}
-
-std::string printable(const std::string& name) {
-  std::string result = name;
-  for (char& c : result) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return result;
 }
 
 }  // namespace workshop

@@ -37,7 +37,4 @@ enum class EntryKind {
 /// directory.
 EntryKind parse_whiteout(EntryName& name);
 
-/// `name` for a message, without control characters, which a terminal would obey.
-std::string printable(const std::string& name);
-
 }  // namespace workshop

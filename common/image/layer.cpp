@@ -19,8 +19,7 @@ namespace workshop {
 namespace {
 
 [[noreturn]] void throw_refused(const EntryName& name, const char* why) {
-  throw std::runtime_error(
-      fmt::format("layer entry \"{}\" {}: the layer is refused", printable(name.path()), why));
+  throw std::runtime_error(fmt::format("layer entry \"{}\" {}: the layer is refused", name.path(), why));
 }
 
 bool is_same_file(int directory, const std::string& name, int other_directory, const std::string& other) {

@@ -4,7 +4,6 @@
 #include <archive_entry.h>
 #include <locale.h>
 
-#include "common/image/entry_name.hpp"
 #include "common/sys/error.hpp"
 
 namespace workshop {
@@ -65,8 +64,7 @@ archive_entry* TarReader::next() {
   entry_ = name != nullptr ? name : "";
   if (entry_.empty()) throw std::runtime_error("layer has an entry without a name: the layer is refused");
   if (is_lost_link(entry)) {
-    throw std::runtime_error(
-        fmt::format("layer entry \"{}\": the name it links to cannot be read", printable(entry_)));
+    throw std::runtime_error(fmt::format("layer entry \"{}\": the name it links to cannot be read", entry_));
   }
   return entry;
 }
@@ -103,7 +101,7 @@ long TarReader::read_block(archive* reader, void* self, const void** buffer) {
 void TarReader::throw_broken() const {
   if (error_) std::rethrow_exception(error_);
   const char* reason = ::archive_error_string(archive_.get());
-  const std::string where = entry_.empty() ? "" : fmt::format(" (at or after \"{}\")", printable(entry_));
+  const std::string where = entry_.empty() ? "" : fmt::format(" (at or after \"{}\")", entry_);
   throw std::runtime_error(fmt::format("layer is not a tar archive, or truncated or damaged{}: {}", where,
                                        reason != nullptr ? reason : "no reason given"));
 }

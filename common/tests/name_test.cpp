@@ -34,8 +34,7 @@ const Row kValid[] = {
      "debian@" + kDigest},
     {"debian:latest@" + kDigest, "docker.io", "library/debian", "latest", kDigest, "debian:latest@" + kDigest,
      "debian:latest@" + kDigest},
-    {"docker.io/a.b/c", "docker.io", "a.b/c", "latest", "", "docker.io/a.b/c:latest",
-     "docker.io+a.b+c:latest"},
+    {"docker.io/a.b/c", "docker.io", "a.b/c", "latest", "", "docker.io/a.b/c", "docker.io+a.b+c"},
 };
 
 }  // namespace
