@@ -19,7 +19,11 @@ const char* program_name() {
 }
 
 void report(const std::string& message) {
-  const std::string line = fmt::format("{}: {}\n", program_name(), message);
+  std::string line = fmt::format("{}: {}\n", program_name(), message);
+  // Names in it may be those of an archive or a registry, whose control characters a terminal would obey.
+  for (char& c : line) {
+    if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f) c = '?';
+  }
   // Standard error itself may be closed or full; there is nobody left to tell then.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

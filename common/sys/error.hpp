@@ -52,6 +52,7 @@ void require_root();
 const char* program_name();
 
 /// Prints "PROGRAM: MESSAGE" on standard error as one write, so that two processes' lines do not mix.
+/// Control characters become "?".
 void report(const std::string& message);
 
 /// Tells the user about the exception being handled and gives the exit status for it: kFailed. Only inside a

@@ -243,6 +243,17 @@ TEST_CASE("an archive does not reach outside while another process swaps directo
   CHECK(difference(scene.before, snapshot(scene.outside, true)) == "");
 }
 
+TEST_CASE("a name in a message cannot give orders to the terminal") {
+  const Scene scene;
+  const std::string error = apply_layers(scene.destination, {make_layer({file("../\x1b[2J\x07")})});
+  CHECK(contains(error, "leads out"));
+  CHECK(in_child([&] {
+          ::dup2(::open((scene.outside + "/d/file").c_str(), O_WRONLY | O_TRUNC), STDERR_FILENO);
+          report(error);
+          return read_file(scene.outside + "/d/file");
+        }).find_first_of("\x1b\x07") == std::string::npos);
+}
+
 TEST_CASE("a header of any size takes bounded memory") {
   const Scene scene;
   const auto sparse_map = [](int blocks) {  // GNU sparse format 1.0: the map stands before the data
