@@ -148,7 +148,7 @@ class StalledIds {
       if (contains(process.out(), "started")) return false;
       // Opening it fails until somebody reads (fifo(7)).
       if (!fifo_) fifo_.reset(::open(host_.path("/tmp/fifo").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-      if (fifo_ && host_.root_shell("ps -eo stat=,comm= | grep -c '^S.*level04'").out == "2\n") return true;
+      if (fifo_ && host_.root_shell("ps -eo stat=,comm= | grep -c '^S.* level04$'").out == "2\n") return true;
     }
     return false;
   }
@@ -235,7 +235,7 @@ TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and le
     REQUIRE(install.status == 0);
     for (int i = 0; i < 20; ++i) {
       const Run run = host.shell("PATH=/tmp/home/bin exec /tmp/bin/level04 run -- /bin/true");
-      WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "newuidmap"),
+      WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "level04: new"),
                       "the message names the program that failed");
     }
     REQUIRE(host.becomes_empty());
