@@ -22,7 +22,7 @@ bool any_skipped = false;
 
 // Where the two versions of Catch2 differ.
 #if CATCH_VERSION_MAJOR >= 3
-using ReporterBase = Catch::StreamingReporterBase;
+using Base = Catch::StreamingReporterBase;
 const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) {
   return *stats.testInfo;
 }
@@ -33,7 +33,7 @@ std::string text(const Catch::Tag& tag) {
   return static_cast<std::string>(tag.original);
 }
 #else
-using ReporterBase = Catch::StreamingReporterBase<class WorkshopReporter>;
+using Base = Catch::StreamingReporterBase<class WorkshopReporter>;
 const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) {
   return stats.testInfo;
 }
@@ -43,14 +43,14 @@ const std::string& text(const std::string& string) {
 #endif
 
 /// One line a test case, "[step2] ok    NAME", and below a failure what explains it.
-class WorkshopReporter final : public ReporterBase {
+class WorkshopReporter final : public Base {
  public:
-  using ReporterBase::ReporterBase;
+  using Base::Base;
 
   static std::string getDescription() { return "a line per test case, and what explains a failure"; }
 
   void testCaseStarting(const Catch::TestCaseInfo& test) override {
-    ReporterBase::testCaseStarting(test);
+    Base::testCaseStarting(test);
     failures_.str("");
     skip_reason.clear();
   }
@@ -82,7 +82,7 @@ class WorkshopReporter final : public ReporterBase {
                         : "ok    ")
           << info_of(stats).name << (skipped ? ": " + skip_reason : "") << "\n"
           << failures_.str() << std::flush;
-    ReporterBase::testCaseEnded(stats);
+    Base::testCaseEnded(stats);
   }
 
  private:
