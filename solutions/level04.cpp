@@ -169,7 +169,7 @@ void finish_mapper(const std::string& program, pid_t mapper) {
   if (status == 0) return;
   throw std::runtime_error(
       fmt::format("{} failed with status {}: it must be setuid root, and maps only what /etc/subuid and "
-                  "/etc/subgid grant; ./workshop doctor looks at both",
+                  "/etc/subgid grant; this mends the first: sudo apt-get install --reinstall uidmap",
                   program, workshop::exit_status(status)));
 }
 // END(level04.4)
