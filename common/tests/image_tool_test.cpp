@@ -312,6 +312,22 @@ TEST_CASE("who waits for another program says so, and can be interrupted") {
   CHECK(outcome.out == "143\n");
 }
 
+TEST_CASE("as root of a user namespace nothing is left in the store that the user could not remove") {
+  if (!is_root()) WORKSHOP_SKIP("becoming another user needs root");
+  const Scratch scratch;
+  const auto outcome = run(
+      scratch,
+      "chmod 755 . && mkdir -m 700 mine && chown 61234:61234 mine\n"
+      "setpriv --reuid 61234 --regid 61234 --clear-groups env HOME=$PWD/mine WORKSHOP_STORE= unshare -r \\\n"
+      "  sh -c 'image unpack busybox && image extract busybox mine/root'\n"
+      "echo status $?; find mine ! -uid 61234; test -f "
+      "mine/.local/share/workshop/images/busybox/config.json");
+  INFO(outcome);
+  if (contains(outcome.err, "unshare:")) WORKSHOP_SKIP("no user namespaces here: " + outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out == "status 0\n");
+}
+
 TEST_CASE("mistakes on the command line point to --help") {
   const Scratch scratch;
   for (const std::string arguments :
