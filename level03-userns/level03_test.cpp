@@ -37,6 +37,8 @@ TEST_CASE("an ordinary user can start a container, in a user namespace of its ow
 TEST_CASE("setgroups is given up", "[step2]") {
   WORKSHOP_SANDBOX(host, As::user);
   const Run outer = host.shell("cat /proc/self/setgroups");
+  // Without root, the test's own host is in a user namespace that has given it up already.
+  if (outer.out == "deny\n") WORKSHOP_SKIP("needs root to be seen: run it with sudo");
   WORKSHOP_EXPECT(outer, outer.out == "allow\n", "the control: outside it is allowed");
   const Run inner = inside(host, "cat /proc/self/setgroups");
   WORKSHOP_EXPECT(inner, inner.out == "deny\n",

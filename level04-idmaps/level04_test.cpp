@@ -56,7 +56,7 @@ Run kernel_maps(const Sandbox& host) {
 }  // namespace
 
 TEST_CASE("a line that makes no sense is an error that names file and line", "[step1]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   for (const char* line : {"nonsense", "NAME:1", "NAME:x:1", "NAME:1:x", "NAME:1:2:3", "NAME:1:0", ":1:1",
                            "NAME:4294967295:1", "NAME:99999999999:1", "other:1:x", "NAME:1:2 "}) {
     INFO("the second line is: " << line);
@@ -69,7 +69,7 @@ TEST_CASE("a line that makes no sense is an error that names file and line", "[s
 }
 
 TEST_CASE("a user without subordinate ids is told how to get some", "[step1]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant(host, "somebody:200000:65536\n", "NAME:300000:65536\n");
   const Run run = host.run({"run", "--", "true"});
   WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "usermod"),
@@ -81,7 +81,7 @@ TEST_CASE("a user without subordinate ids is told how to get some", "[step1]") {
 }
 
 TEST_CASE("names and numbers, comments and blank lines are read", "[step1]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant(host, "# a comment\n\nsomebody:1:1\nNAME:200000:65536", "\n" + uid() + ":300000:65536\n   \n");
   const Run run = host.run({"run", "--", "true"});
   WORKSHOP_EXPECT(run, run.status == 0,
@@ -92,7 +92,7 @@ TEST_CASE("names and numbers, comments and blank lines are read", "[step1]") {
 }
 
 TEST_CASE("the maps hold all subordinate ids, and the caller's own where it was asked to be", "[step2]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   struct Row {
     const char* granted;
     const char* inside;
@@ -121,7 +121,7 @@ TEST_CASE("the maps hold all subordinate ids, and the caller's own where it was 
 }
 
 TEST_CASE("more lines than the kernel takes are an error", "[step2]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   std::string ranges;
   for (int i = 0; i < 341; ++i) ranges += "NAME:" + std::to_string(200000 + 2 * i) + ":1\n";
   grant(host, ranges, "NAME:300000:65536\n");
@@ -169,7 +169,7 @@ class StalledIds {
 }  // namespace
 
 TEST_CASE("the command does not start before its ids are there", "[step3]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   StalledIds ids(host);
   Process process = host.start({"run", "--", "echo", "started"});
   const bool waits = ids.both_wait(process);
@@ -182,7 +182,7 @@ TEST_CASE("the command does not start before its ids are there", "[step3]") {
 }
 
 TEST_CASE("a child whose parent dies while it waits does not wait for ever", "[step3]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   StalledIds ids(host);
   Process process = host.start({"run", "--", "echo", "started"});
   const bool waits = ids.both_wait(process);
@@ -194,7 +194,7 @@ TEST_CASE("a child whose parent dies while it waits does not wait for ever", "[s
 }
 
 TEST_CASE("the kernel has the maps", "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   const Run maps = kernel_maps(host);
   const std::string expected = "0 200000 1100\n1100 " + uid() + " 1\n1101 201100 64436\n" +
@@ -205,7 +205,7 @@ TEST_CASE("the kernel has the maps", "[step4]") {
 }
 
 TEST_CASE("--map-uid and --map-gid say who the user is inside", "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   const Run run =
       host.run({"run", "-m", "5", "-g", "7", "--", "sh", "-c", "touch file; stat -c %u:%g /tmp/home"});
@@ -213,7 +213,7 @@ TEST_CASE("--map-uid and --map-gid say who the user is inside", "[step4]") {
 }
 
 TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and leaves nothing", "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   struct Row {
     const char* what;
@@ -243,7 +243,7 @@ TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and le
 }
 
 TEST_CASE("the command is root and sees its own processes only", "[step5]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   const Process outside = host.start_shell("exec sleep 98765");
   const Run ids = host.run({"run", "--", "sh", "-c", "id -u; id -g"});
@@ -255,7 +255,7 @@ TEST_CASE("the command is root and sees its own processes only", "[step5]") {
 }
 
 TEST_CASE("a root file system made inside has its owners, by the map", "[step5]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
   WORKSHOP_EXPECT(extract, extract.status == 0, "image extract runs inside the namespace");
@@ -279,7 +279,7 @@ TEST_CASE("a root file system made inside has its owners, by the map", "[step5]"
 }
 
 TEST_CASE("a tree of other ids is removed from inside", "[step5]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   REQUIRE(host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"}).status == 0);
   const Run outer = host.shell("rm -rf root 2>&1 | grep -c denied; ls -d root");
@@ -290,7 +290,7 @@ TEST_CASE("a tree of other ids is removed from inside", "[step5]") {
 }
 
 TEST_CASE("the exit status is the command's own, and signals reach it", "[program]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   grant_usual(host);
   REQUIRE(host.run({"run", "--", "sh", "-c", "exit 42"}).status == 42);
   REQUIRE(host.run({"run", "--", "/nonexistent"}).status == 127);

@@ -43,7 +43,7 @@ Run inside(const Sandbox& host, const std::string& script, std::vector<std::stri
 }  // namespace
 
 TEST_CASE("/proc is a new one and shows this container only", "[step1]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Process outside = host.start_shell("exec sleep 98765");
   const Run run = inside(host, "cat $R/proc/1/comm; cat $R/proc/[0-9]*/cmdline");
@@ -53,7 +53,7 @@ TEST_CASE("/proc is a new one and shows this container only", "[step1]") {
 }
 
 TEST_CASE("the device nodes are the host's, bound", "[step2]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run run = inside(host, "cd $R/dev && stat -c '%n %F %t:%T' null full random urandom zero tty");
   for (const char* row : {"null character special file 1:3", "full character special file 1:7",
@@ -68,7 +68,7 @@ TEST_CASE("the device nodes are the host's, bound", "[step2]") {
 }
 
 TEST_CASE("a new terminal can be opened", "[step2]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.run(
       {"run", "--", "touch", "/tmp/home/root/dev/ptmx"});  // as people do who have read about bind mounts
@@ -79,14 +79,14 @@ TEST_CASE("a new terminal can be opened", "[step2]") {
 }
 
 TEST_CASE("/sys is the host's, with all that is mounted below", "[step3]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run run = inside(host, "ls $R/sys/kernel | head -n 1 && ls $R/sys/fs");
   WORKSHOP_EXPECT(run, run.status == 0 && contains(run.out, "cgroup"), "MS_BIND | MS_REC on ROOT/sys");
 }
 
 TEST_CASE("/etc/resolv.conf is the host's, also when it changes", "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run run = inside(host, "cat $R/etc/resolv.conf");
   WORKSHOP_EXPECT(run, run.out == "nameserver 192.0.2.1\n", "bound from the host's /etc/resolv.conf");
@@ -102,7 +102,7 @@ TEST_CASE("/etc/resolv.conf is the host's, also when it changes", "[step4]") {
 
 TEST_CASE("a symbolic link at /etc/resolv.conf is followed, and one that leads nowhere is left out",
           "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.root_shell(
       "mkdir /tmp/run && echo nameserver 192.0.2.3 > /tmp/run/real && ln -sf /tmp/run/real /etc/resolv.conf");
@@ -115,7 +115,7 @@ TEST_CASE("a symbolic link at /etc/resolv.conf is followed, and one that leads n
 }
 
 TEST_CASE("a link in the image does not lead out of it", "[step4]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.run({"run", "--", "sh", "-c",
             "rm /tmp/home/root/etc/resolv.conf; ln -s /made-by-mistake /tmp/home/root/etc/resolv.conf"});
@@ -129,7 +129,7 @@ TEST_CASE("a link in the image does not lead out of it", "[step4]") {
 }
 
 TEST_CASE("resolv.conf is read-only inside", "[step5]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.root_shell("chmod 666 /etc/resolv.conf");
   const Run run =
@@ -142,7 +142,7 @@ TEST_CASE("resolv.conf is read-only inside", "[step5]") {
 }
 
 TEST_CASE("flags that the host has locked are kept", "[step5]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run mount = host.root_shell(
       "mount -t tmpfs -o nosuid,nodev,noexec,noatime locked /mnt && cp /etc/resolv.conf /mnt && "
@@ -155,7 +155,7 @@ TEST_CASE("flags that the host has locked are kept", "[step5]") {
 }
 
 TEST_CASE("the command runs in the root file system", "[step6]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run run = host.run({"run", "--hostname", "container", "--root", "root", "--", "sh", "-c",
                             "pwd; ls /tmp; cat /proc/sys/kernel/hostname; stat -c %u:%g /etc/shadow"});
@@ -164,7 +164,7 @@ TEST_CASE("the command runs in the root file system", "[step6]") {
 }
 
 TEST_CASE("an image is a root file system, too", "[step6]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run run = host.run(
       {"run", "-i", "busybox", "--", "sh", "-c", "ls /tmp; echo x > /dev/null; ls /sys | head -n 1"});
@@ -172,7 +172,7 @@ TEST_CASE("an image is a root file system, too", "[step6]") {
 }
 
 TEST_CASE("neither groups nor environment of the host are left", "[step7]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run control = host.run({"run", "--", "sh", "-c", "id -G; echo $LEAKED"});
   WORKSHOP_EXPECT(control, contains(control.out, "65534") && contains(control.out, "from-the-host"),
@@ -184,7 +184,7 @@ TEST_CASE("neither groups nor environment of the host are left", "[step7]") {
 }
 
 TEST_CASE("--user is looked up in the container", "[step7]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run add = host.run({"run", "--", "sh", "-c",
                             "cd /tmp/home/root; mkdir -p home/alpine; chown 1100:1100 home/alpine; "
@@ -205,7 +205,7 @@ TEST_CASE("--user is looked up in the container", "[step7]") {
 }
 
 TEST_CASE("volumes are read-only unless they are asked to be writable", "[step8]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.shell("mkdir -p data; echo hello > data/file");
   const Run ro = inside(host, "cat $R/data/file; echo x > $R/data/file", {"-v", "data:/data"});
@@ -220,7 +220,7 @@ TEST_CASE("volumes are read-only unless they are asked to be writable", "[step8]
 }
 
 TEST_CASE("what is mounted below a read-only volume is read-only, too", "[step8]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run mount = host.root_shell(
       "mkdir -p /tmp/home/data/below && mount -t tmpfs -o mode=777 below /tmp/home/data/below");
@@ -233,7 +233,7 @@ TEST_CASE("what is mounted below a read-only volume is read-only, too", "[step8]
 }
 
 TEST_CASE("--pivot-root leaves nothing of the host in the mount table", "[step9]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run chroot = inside(host, "cat /proc/self/mountinfo | wc -l");
   const Run pivot = inside(host, "cat /proc/self/mountinfo | wc -l; ls /tmp; pwd", {"--pivot-root"});
@@ -246,7 +246,7 @@ TEST_CASE("--pivot-root leaves nothing of the host in the mount table", "[step9]
 }
 
 TEST_CASE("a root that is not there and a target that cannot be made are clear errors", "[program]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run none = host.run({"run", "--root", "nowhere", "--", "true"});
   WORKSHOP_EXPECT(none, none.status == 125 && contains(none.err, "level05: open(\"nowhere\")"),
@@ -262,7 +262,7 @@ TEST_CASE("a root that is not there and a target that cannot be made are clear e
 }
 
 TEST_CASE("what level 4 taught still works", "[program]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run maps = host.run({"run", "--", "sh", "-c", "id -u; sed 's/^ *//; s/  */ /g' /proc/self/uid_map"});
   WORKSHOP_EXPECT(maps,
@@ -272,7 +272,7 @@ TEST_CASE("what level 4 taught still works", "[program]") {
 }
 
 TEST_CASE("signals and death of the program end the container, with its mounts", "[program]") {
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run before = host.shell("cat /proc/self/mounts");
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGKILL}) {

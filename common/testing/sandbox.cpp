@@ -37,7 +37,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTimeLimit = 30s;  // no program under test takes a tenth of it: only what hangs meets it
-constexpr int kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+/// What a sandbox does not share with the machine.
+int namespaces() {
+  const int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+  return ::geteuid() == 0 ? all : all | CLONE_NEWUSER;
+}
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
@@ -111,7 +115,25 @@ void make_folder(const std::string& path, mode_t mode, const std::optional<User>
   if (owner) check(::chown(path.c_str(), owner->uid, owner->gid), "chown(\"{}\", {})", path, owner->uid);
 }
 
-void set_up(const std::optional<User>& owner) {
+void write_file(const std::string& path, const std::string& text) {
+  const unique_fd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open(\"{}\")", path));
+  check(::write(file.get(), text.data(), text.size()), "write(\"{}\")", path);
+}
+
+/// Without root, the sandbox is in a user namespace in which the user is still the same (user_namespaces(7)).
+void keep_own_ids(uid_t uid, gid_t gid) {
+  write_file("/proc/self/setgroups", "deny");
+  write_file("/proc/self/uid_map", fmt::format("{0} {0} 1", uid));
+  write_file("/proc/self/gid_map", fmt::format("{0} {0} 1", gid));
+}
+
+/// Asked for here, so that a machine whose root is none (a container's) is told apart from a wrong program.
+void try_device_node() {
+  check(::mknod("/tmp/null", S_IFCHR | 0600, ::makedev(1, 3)), "mknod(\"/tmp/null\")");
+  check(::unlink("/tmp/null"), "unlink(\"/tmp/null\")");
+}
+
+void set_up(const std::optional<User>& owner, bool privileged) {
   const std::string program = program_under_test();
   const std::string image = own_folder() + "/image";
   check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
@@ -120,9 +142,7 @@ void set_up(const std::optional<User>& owner) {
   make_everything_read_only();
   mount_at("tmpfs", "/tmp", MS_NOSUID, "mode=1777,size=3g");
   mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
-  // Asked for here, so that a machine whose root is none (a container's) is told apart from a wrong program.
-  check(::mknod("/tmp/null", S_IFCHR | 0600, ::makedev(1, 3)), "mknod(\"/tmp/null\")");
-  check(::unlink("/tmp/null"), "unlink(\"/tmp/null\")");
+  if (privileged) try_device_node();
   make_folder("/tmp/bin", 0755, std::nullopt);
   attach(program_tree, "/tmp/bin/" + base_name(program));
   attach(image_tree, "/tmp/bin/image");
@@ -138,10 +158,11 @@ pid_t raw_clone(unsigned long flags) {
 }
 
 /// PID 1 of the sandbox: sets it up, says so by closing `ready`, and then only reaps.
-[[noreturn]] void run_init(unique_fd ready, const std::optional<User>& owner) {
+[[noreturn]] void run_init(unique_fd ready, const std::optional<User>& owner, uid_t uid, gid_t gid) {
   try {
     check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)");
-    set_up(owner);
+    if (uid != 0) keep_own_ids(uid, gid);
+    set_up(owner, uid == 0);
   } catch (const std::exception& error) {
     const std::string text = error.what();
     [[maybe_unused]] const auto written = ::write(ready.get(), text.data(), text.size());
@@ -209,10 +230,14 @@ std::string quoted(const std::string& word) {
 }  // namespace
 
 std::optional<User> ordinary_user() {
-  const char* caller = std::getenv("SUDO_USER");
-  for (const char* name : {caller, "workshop"}) {
-    const passwd* entry = name != nullptr ? ::getpwnam(name) : nullptr;
-    if (entry != nullptr && entry->pw_uid != 0) return User{entry->pw_uid, entry->pw_gid, name};
+  const auto as_user = [](const passwd* entry) { return User{entry->pw_uid, entry->pw_gid, entry->pw_name}; };
+  if (::geteuid() != 0) {
+    const passwd* self = ::getpwuid(::geteuid());
+    return self != nullptr ? std::optional(as_user(self)) : std::nullopt;
+  }
+  for (const char* name : {std::getenv("SUDO_USER") != nullptr ? std::getenv("SUDO_USER") : "", "workshop"}) {
+    const passwd* entry = ::getpwnam(name);
+    if (entry != nullptr && entry->pw_uid != 0) return as_user(entry);
   }
   return std::nullopt;
 }
@@ -280,12 +305,14 @@ Run Process::wait() {
 }
 
 Sandbox::Sandbox(As who) : who_(who), mounts_before_(read_file("/proc/self/mountinfo")) {
-  const auto owner = who == As::user ? ordinary_user() : std::nullopt;
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  const auto owner = uid == 0 && who != As::root ? ordinary_user() : std::nullopt;
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
   unique_fd told(ends[0]), ready(ends[1]);
-  init_ = raw_clone(kNamespaces);
-  if (init_ == 0) run_init(std::move(ready), owner);
+  init_ = raw_clone(static_cast<unsigned long>(namespaces()));
+  if (init_ == 0) run_init(std::move(ready), owner, uid, gid);
   init_pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, init_, 0), "pidfd_open({})", init_)));
   ready.reset();
   char text[512];
@@ -310,7 +337,8 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
   const pid_t helper = check(::fork(), "fork()");
   if (helper == 0) {
     run_child([&] {
-      check(::setns(init_pidfd_.get(), kNamespaces), "setns()");
+      const bool privileged = ::geteuid() == 0;  // outside; inside we may seem to be
+      check(::setns(init_pidfd_.get(), namespaces()), "setns()");
       const pid_t pid = raw_clone(CLONE_PARENT);
       if (pid > 0) {
         check(::write(tell.get(), &pid, sizeof pid), "write()");
@@ -322,8 +350,7 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
       set_environment();
-      const auto user_to_be = who == As::user ? ordinary_user() : std::nullopt;
-      if (user_to_be) become(*user_to_be);
+      if (const auto user = privileged && who != As::root ? ordinary_user() : std::nullopt) become(*user);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
       execute(argv);
     });
@@ -408,17 +435,17 @@ std::string chapter_code(const std::string& path, const std::string& name) {
 }
 
 std::optional<std::string> cannot_run(As who) {
+  if (::geteuid() != 0 && who != As::user) return "needs root: run it with sudo";
   static const auto why_no_sandbox = []() -> std::optional<std::string> {
-    if (::geteuid() != 0) return "needs root: run it with sudo";
     try {
-      Sandbox attempt(As::root);
+      Sandbox attempt(As::user);
       return std::nullopt;
     } catch (const std::exception& error) {
       return error.what();
     }
   }();
   if (why_no_sandbox) return why_no_sandbox;
-  if (who == As::user && !ordinary_user()) {
+  if (who != As::root && !ordinary_user()) {
     return "needs an ordinary user to become: sudo ./workshop setup makes the user `workshop`";
   }
   return std::nullopt;

@@ -51,8 +51,8 @@ class Process {
 /// Who the program under test is run as.
 enum class As {
   root,  ///< root of the machine: levels 1 and 2. No user namespace can stand in: it makes no device nodes
-  user,  ///< an ordinary user with subordinate ids: the `workshop` user of common/setup, or the one who
-         ///< called sudo
+  user,  ///< an ordinary user: the one who runs the tests; started as root, who called sudo, or `workshop`
+  user_with_ids,  ///< the same, on a host whose /etc/subuid the test may change, which takes root
 };
 
 /// A small host of its own for one test case: mount, PID, IPC and UTS namespaces that end with it, and with

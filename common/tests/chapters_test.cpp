@@ -110,7 +110,7 @@ std::vector<std::string> run_chapter(const Sandbox& host, const std::string& cha
 /// Does what all chapters say, on one machine: each builds on those before it. Returns what is different, by
 /// the level's folder.
 std::map<std::string, std::vector<std::string>> run_chapters() {
-  const Sandbox host(As::user);
+  const Sandbox host(As::user_with_ids);
   copy_workshop(host);
   const Run prepared = host.root_shell("USERNAME=" + ordinary_user()->name + "\n" + kReadersMachine);
   WORKSHOP_EXPECT(prepared, prepared.status == 0, "the test's own set-up");
@@ -122,7 +122,7 @@ std::map<std::string, std::vector<std::string>> run_chapters() {
 void check_transcripts(const std::string& level) {
   // A sandbox is for one program, which it shows; here it is called by its path in the reader's tree.
   ::setenv("WORKSHOP_PROGRAM", (program_folder() + "/solutions/" + level).c_str(), 1);
-  if (const auto why = cannot_run(As::user)) WORKSHOP_SKIP(*why);
+  if (const auto why = cannot_run(As::user_with_ids)) WORKSHOP_SKIP(*why);
   if (!fs::exists("/usr/bin/sudo")) WORKSHOP_SKIP("needs the package sudo: the chapters use it");
   static const auto differences = run_chapters();
   for (const auto& [folder, texts] : differences) {

@@ -69,7 +69,7 @@ TEST_CASE("a Debian tree made by an ordinary user has root's owners inside, and 
   const std::string archive = debian_archive(why);
   if (archive.empty()) WORKSHOP_SKIP(why);
   use_solution("level05");
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   std::filesystem::copy_file(archive, host.path("/tmp/debian.tar"));
   const std::string user = ordinary_user()->name;
   const Run as_root = host.root_shell(

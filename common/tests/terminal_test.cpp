@@ -77,7 +77,7 @@ TEST_CASE("Ctrl-C ends, and Ctrl-Z stops, a container whose command knows nothin
 
 TEST_CASE("terminal programs work in level 5's container, and it learns of a new size") {
   use_solution("level05");
-  WORKSHOP_SANDBOX(host, As::user);
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_box(host);
   const Terminal terminal(host);
   terminal.type("level05 run --hostname container --root root -- sh -l");
