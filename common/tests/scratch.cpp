@@ -61,14 +61,28 @@ Scratch::Scratch() {
   char path[] = "/tmp/workshop-test-XXXXXX";
   if (::mkdtemp(path) == nullptr) throw_error(errno, "mkdtemp(\"/tmp/workshop-test-XXXXXX\")");
   path_ = path;
+  int ends[2];
+  check(::pipe2(ends, O_CLOEXEC), "pipe2()");
+  unique_fd end_of_test(ends[0]);
+  alive_.reset(ends[1]);
+  // A process of its own removes the directory, so that it goes also when the test is killed.
+  cleaner_ = check(::fork(), "fork()");
+  if (cleaner_ == 0) {
+    run_child([&] {
+      ::setsid();  // out of reach of what ends the test's process group
+      alive_.reset();
+      char byte = 0;
+      while (::read(end_of_test.get(), &byte, 1) == -1 && errno == EINTR) {
+      }
+      remove_tree(path_);
+      ::_exit(0);
+    });
+  }
 }
 
 Scratch::~Scratch() {
-  try {
-    remove_tree(path_);
-  } catch (...) {
-    report_exception();
-  }
+  alive_.reset();
+  ::waitpid(cleaner_, nullptr, 0);
 }
 
 std::string Scratch::directory(const std::string& name) const {

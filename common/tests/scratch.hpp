@@ -1,12 +1,17 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <map>
 #include <string>
 
+#include "common/sys/fd.hpp"
+
 namespace workshop::testing {
 
-/// A new empty directory for one test, removed with all that is in it when the test ends.
+/// A new empty directory for one test, removed with all that is in it when the test ends, also when it is
+/// killed.
 class Scratch {
  public:
   Scratch();
@@ -25,6 +30,8 @@ class Scratch {
 
  private:
   std::string path_;
+  unique_fd alive_;  // of a pipe: closed when the test ends, however it does
+  pid_t cleaner_ = -1;
 };
 
 /// What a tree looks like, by path: type, mode, owner, size, times, link target, contents, the first name of
