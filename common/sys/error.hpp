@@ -45,7 +45,8 @@ Result check(Result result, fmt::format_string<Args...> call, Args&&... args) {
   throw_error(error, fmt::format(call, std::forward<Args>(args)...));
 }
 
-/// Throws, with the way out in the message, unless the process is root: of the machine or of a user namespace.
+/// Throws, with the way out in the message, unless the process is root: of the machine or of a user
+/// namespace.
 void require_root();
 
 /// The name messages begin with: the program's file name, as in "level02: ...".

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests of the sample levels stand on: the reporter's lines (common/testing/catch_main.cpp) without Catch2,
-// which would take seconds to compile.
+// What the tests of the sample levels stand on: the reporter's lines (common/testing/catch_main.cpp) without
+// Catch2, which would take seconds to compile.
 
 #include <cstdio>
 #include <cstdlib>
