@@ -118,14 +118,6 @@ void mount_proc() {
   // END(level04.5)
 }
 
-void set_hostname(const std::string& name) {
-  if (!name.empty()) check(::sethostname(name.data(), name.size()), "sethostname(\"{}\")", name);
-}
-
-void keep_mounts_to_ourselves() {
-  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
-}
-
 /// The first process of the container: its set-up, line by line, and then the command.
 int child(void* argument) {
   auto& container = *static_cast<Container*>(argument);
@@ -141,8 +133,9 @@ int child(void* argument) {
       std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", container.gid);
     }
     // END(level04.5)
-    keep_mounts_to_ourselves();
-    set_hostname(container.options.hostname);
+    check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
+    const std::string& name = container.options.hostname;
+    if (!name.empty()) check(::sethostname(name.data(), name.size()), "sethostname(\"{}\")", name);
     std::vector<std::string> command = container.options.command;
     if (container.root.empty()) {
       mount_proc();

@@ -163,14 +163,18 @@ pid_t start_mapper(const std::string& program, pid_t pid, const std::vector<IdMa
   return mapper;
 }
 
-void finish_mapper(const std::string& program, pid_t mapper) {
-  int status = 0;
-  check(::waitpid(mapper, &status, 0), "waitpid({})", mapper);
-  if (status == 0) return;
+/// Waits for both before it says which one failed: nothing may be left running.
+void finish_mappers(pid_t uid_mapper, pid_t gid_mapper) {
+  int uid_status = 0, gid_status = 0;
+  check(::waitpid(uid_mapper, &uid_status, 0), "waitpid({})", uid_mapper);
+  check(::waitpid(gid_mapper, &gid_status, 0), "waitpid({})", gid_mapper);
+  if (uid_status == 0 && gid_status == 0) return;
   throw std::runtime_error(
       fmt::format("{} failed with status {}: it must be setuid root, and maps only what /etc/subuid and "
-                  "/etc/subgid grant; this mends the first: sudo apt-get install --reinstall uidmap",
-                  program, workshop::exit_status(status)));
+                  "/etc/subgid grant; this "
+                  "mends the first: sudo apt-get install --reinstall uidmap",
+                  uid_status != 0 ? "newuidmap" : "newgidmap",
+                  workshop::exit_status(uid_status != 0 ? uid_status : gid_status)));
 }
 // END(level04.4)
 
@@ -185,8 +189,7 @@ void map_ids(const Container& container, [[maybe_unused]] pid_t pid) {
   // STEP(level04.4): both at once: each takes as long as the rest of the start.
   const pid_t uid_mapper = start_mapper("newuidmap", pid, maps.uid);
   const pid_t gid_mapper = start_mapper("newgidmap", pid, maps.gid);
-  finish_mapper("newuidmap", uid_mapper);
-  finish_mapper("newgidmap", gid_mapper);
+  finish_mappers(uid_mapper, gid_mapper);
   // END(level04.4)
 }
 
@@ -212,14 +215,6 @@ void mount_proc() {
   // END(level04.5)
 }
 
-void set_hostname(const std::string& name) {
-  if (!name.empty()) check(::sethostname(name.data(), name.size()), "sethostname(\"{}\")", name);
-}
-
-void keep_mounts_to_ourselves() {
-  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
-}
-
 /// The first process of the container: its set-up, line by line, and then the command.
 int child(void* argument) {
   auto& container = *static_cast<Container*>(argument);
@@ -231,8 +226,9 @@ int child(void* argument) {
     check(::setgid(0), "setgid(0)");
     check(::setuid(0), "setuid(0)");
     // END(level04.5)
-    keep_mounts_to_ourselves();
-    set_hostname(container.options.hostname);
+    check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(\"/\", MS_REC | MS_PRIVATE)");
+    const std::string& name = container.options.hostname;
+    if (!name.empty()) check(::sethostname(name.data(), name.size()), "sethostname(\"{}\")", name);
     std::vector<std::string> command = container.options.command;
     if (container.root.empty()) {
       mount_proc();

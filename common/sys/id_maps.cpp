@@ -116,14 +116,17 @@ pid_t start_mapper(const std::string& program, pid_t pid, const std::vector<IdMa
   return mapper;
 }
 
-void finish_mapper(const std::string& program, pid_t mapper) {
-  int status = 0;
-  check(::waitpid(mapper, &status, 0), "waitpid({})", mapper);
-  if (status == 0) return;
-  throw std::runtime_error(
-      fmt::format("{} failed with status {}: it must be setuid root, and maps only what /etc/subuid and "
-                  "/etc/subgid grant; this mends the first: sudo apt-get install --reinstall uidmap",
-                  program, exit_status(status)));
+/// Waits for both before it says which one failed: nothing may be left running.
+void finish_mappers(pid_t uid_mapper, pid_t gid_mapper) {
+  int uid_status = 0, gid_status = 0;
+  check(::waitpid(uid_mapper, &uid_status, 0), "waitpid({})", uid_mapper);
+  check(::waitpid(gid_mapper, &gid_status, 0), "waitpid({})", gid_mapper);
+  if (uid_status == 0 && gid_status == 0) return;
+  throw std::runtime_error(fmt::format(
+      "{} failed with status {}: it must be setuid root, and maps only what /etc/subuid and /etc/subgid "
+      "grant; this "
+      "mends the first: sudo apt-get install --reinstall uidmap",
+      uid_status != 0 ? "newuidmap" : "newgidmap", exit_status(uid_status != 0 ? uid_status : gid_status)));
 }
 }  // namespace
 
@@ -135,8 +138,7 @@ IdMaps make_id_maps(uid_t uid, gid_t gid, std::uint32_t map_uid, std::uint32_t m
 void write_id_maps(pid_t pid, const IdMaps& maps) {
   const pid_t uid_mapper = start_mapper("newuidmap", pid, maps.uid);
   const pid_t gid_mapper = start_mapper("newgidmap", pid, maps.gid);
-  finish_mapper("newuidmap", uid_mapper);
-  finish_mapper("newgidmap", gid_mapper);
+  finish_mappers(uid_mapper, gid_mapper);
 }
 
 void print_id_maps(const IdMaps& maps) {

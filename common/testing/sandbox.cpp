@@ -23,6 +23,7 @@
 #include <fstream>
 #include <iterator>
 #include <ostream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -44,8 +45,10 @@ int namespaces() {
 }
 
 std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path)
+              .rdbuf();  // a process may end while its file is read: what there is, and no exception
+  return text.str();
 }
 
 std::string own_folder() {
@@ -182,8 +185,11 @@ pid_t raw_clone(unsigned long flags) {
 
 // ---------------------------------------------------------------- running programs in it
 
+/// Appending: the offset that processes share is not locked in a memfd, and their lines would overlap.
 unique_fd memory_file(const char* name) {
-  return unique_fd(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create(\"{}\")", name));
+  unique_fd file(check(::memfd_create(name, MFD_CLOEXEC), "memfd_create(\"{}\")", name));
+  check(::fcntl(file.get(), F_SETFL, O_APPEND), "fcntl(F_SETFL, O_APPEND)");
+  return file;
 }
 
 std::string contents(const unique_fd& file) {
@@ -215,6 +221,19 @@ void set_environment() {
   };
   ::clearenv();
   for (const auto& [name, value] : kVariables) ::setenv(name, value, 1);
+}
+
+/// The device numbers in a mount table: a file system has one of its own (proc_pid_mountinfo(5), field 3).
+std::set<std::string> devices(const std::string& mountinfo) {
+  std::set<std::string> result;
+  std::istringstream lines(mountinfo);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string id, parent, device;
+    fields >> id >> parent >> device;
+    result.insert(device);
+  }
+  return result;
 }
 
 /// Sleeps a little, for loops that wait for something and look at a deadline.
@@ -304,7 +323,7 @@ Run Process::wait() {
   return run;
 }
 
-Sandbox::Sandbox(As who) : who_(who), mounts_before_(read_file("/proc/self/mountinfo")) {
+Sandbox::Sandbox(As who) : who_(who), devices_before_(devices(read_file("/proc/self/mountinfo"))) {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
   const auto owner = uid == 0 && who != As::root ? ordinary_user() : std::nullopt;
@@ -322,9 +341,18 @@ Sandbox::Sandbox(As who) : who_(who), mounts_before_(read_file("/proc/self/mount
 }
 
 Sandbox::~Sandbox() {
+  // File systems that are mounted in here and were not on the machine before: none of them may be there now.
+  // (Other mounts come and go on a machine in use.)
+  std::set<std::string> ours = devices(read_file("/proc/" + std::to_string(init_) + "/mountinfo"));
+  for (const std::string& device : devices_before_) ours.erase(device);
   ::kill(init_, SIGKILL);  // and with PID 1 everything in its namespace (pid_namespaces(7))
   ::waitpid(init_, nullptr, 0);
-  CHECK(read_file("/proc/self/mountinfo") == mounts_before_);
+  std::string leaked;
+  for (const std::string& device : devices(read_file("/proc/self/mountinfo"))) {
+    if (ours.count(device) > 0) leaked += " " + device;
+  }
+  INFO("still mounted on the machine, by device number in /proc/self/mountinfo:" << leaked);
+  CHECK(leaked.empty());
 }
 
 Process Sandbox::spawn(As who, const std::string& display, const std::vector<std::string>& argv) const {

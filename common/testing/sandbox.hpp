@@ -4,6 +4,7 @@
 
 #include <iosfwd>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,7 @@ enum class As {
 ///     /tmp/home   the user's home, where programs start
 ///     /tmp/store  the image store ($WORKSHOP_STORE), empty
 ///
-/// The destructor fails the test if the real host's mount table is not what it was.
+/// The destructor fails the test if a file system of the sandbox's is mounted on the real host.
 class Sandbox {
  public:
   explicit Sandbox(As who);
@@ -99,7 +100,7 @@ class Sandbox {
   Process spawn(As who, const std::string& display, const std::vector<std::string>& argv) const;
 
   As who_;
-  std::string mounts_before_;
+  std::set<std::string> devices_before_;  // of the machine's mount table
   pid_t init_ = -1;
   unique_fd init_pidfd_;
 };
