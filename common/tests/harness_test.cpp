@@ -51,7 +51,6 @@ bool runs(const std::string& word) {
 TEST_CASE("a killed test leaves no mount, process or file behind") {
   ::setenv("WORKSHOP_PROGRAM", (program_folder() + "/solutions/level02").c_str(), 1);
   if (const auto why = cannot_run(As::root)) WORKSHOP_SKIP(*why);
-  const std::string mounts = read_file("/proc/self/mountinfo");
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const pid_t test = ::fork();
@@ -69,5 +68,5 @@ TEST_CASE("a killed test leaves no mount, process or file behind") {
   }
   CHECK_FALSE(runs("54321"));
   CHECK(::access(path, F_OK) == -1);
-  CHECK(read_file("/proc/self/mountinfo") == mounts);
+  CHECK_FALSE(contains(read_file("/proc/self/mountinfo"), "/rootfs/mnt"));
 }
