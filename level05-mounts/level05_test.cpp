@@ -62,8 +62,8 @@ TEST_CASE("the device nodes are the host's, bound", "[step2]") {
     INFO("missing: " << row);
     WORKSHOP_EXPECT(run, contains(run.out, row), "a row with MS_BIND for each");
   }
-  const Run use =
-      inside(host, "echo lost > $R/dev/null; echo x > $R/dev/full; head -c 3 $R/dev/zero | od -An -tx1");
+  const Run use = inside(
+      host, "echo lost > $R/dev/null; echo x | cat > $R/dev/full; head -c 3 $R/dev/zero | od -An -tx1");
   WORKSHOP_EXPECT(use, contains(use.err, "No space") && contains(use.out, "00 00 00"), "they should work");
 }
 
