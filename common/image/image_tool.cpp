@@ -102,7 +102,8 @@ int run(int argc, char** argv) {
     print_help();
     return 0;
   }
-  const Command& command = find_command(argv[1]);
+  const std::string name = argv[1];
+  const Command& command = find_command(name);
   auto options = options_of(command);
   try {
     const auto parsed = options.parse(argc - 1, argv + 1);
