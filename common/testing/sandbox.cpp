@@ -236,6 +236,11 @@ std::set<std::string> devices(const std::string& mountinfo) {
   return result;
 }
 
+/// Whom the programs of a sandbox become. Without root we are the user already.
+std::optional<User> user_to_become(As who) {
+  return ::geteuid() == 0 && who != As::root ? ordinary_user() : std::nullopt;
+}
+
 /// Sleeps a little, for loops that wait for something and look at a deadline.
 void nap() {
   std::this_thread::sleep_for(2ms);
@@ -326,7 +331,7 @@ Run Process::wait() {
 Sandbox::Sandbox(As who) : who_(who), devices_before_(devices(read_file("/proc/self/mountinfo"))) {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
-  const auto owner = uid == 0 && who != As::root ? ordinary_user() : std::nullopt;
+  const auto owner = user_to_become(who);
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
   unique_fd told(ends[0]), ready(ends[1]);
@@ -362,10 +367,10 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
   unique_fd told(ends[0]), tell(ends[1]);
   // setns(2) into a PID namespace counts for children only: the helper enters, and leaves us its child as our
   // own.
+  const auto user = user_to_become(who);  // asked here: inside, our id and environment are others
   const pid_t helper = check(::fork(), "fork()");
   if (helper == 0) {
     run_child([&] {
-      const bool privileged = ::geteuid() == 0;  // outside; inside we may seem to be
       check(::setns(init_pidfd_.get(), namespaces()), "setns()");
       const pid_t pid = raw_clone(CLONE_PARENT);
       if (pid > 0) {
@@ -378,7 +383,7 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
       set_environment();
-      if (const auto user = privileged && who != As::root ? ordinary_user() : std::nullopt) become(*user);
+      if (user) become(*user);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
       execute(argv);
     });

@@ -70,3 +70,17 @@ TEST_CASE("a killed test leaves no mount, process or file behind") {
   CHECK(::access(path, F_OK) == -1);
   CHECK_FALSE(contains(read_file("/proc/self/mountinfo"), "/rootfs/mnt"));
 }
+
+TEST_CASE("what an ordinary user is to run is run as who called sudo") {
+  ::setenv("WORKSHOP_PROGRAM", (program_folder() + "/solutions/level03").c_str(), 1);
+  if (const auto why = cannot_run(As::user_with_ids)) WORKSHOP_SKIP(*why);
+  const char* sudo_user = std::getenv("SUDO_USER");
+  const std::string before = sudo_user != nullptr ? sudo_user : "";
+  ::setenv("SUDO_USER", "nobody", 1);  // a user that every machine has
+  {
+    const Sandbox host(As::user);
+    const Run run = host.shell("id -un; stat -c %U .");
+    WORKSHOP_EXPECT(run, run.out == "nobody\nnobody\n", "the user of the sandbox, and the owner of its home");
+  }
+  ::setenv("SUDO_USER", before.c_str(), 1);
+}
