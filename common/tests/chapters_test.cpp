@@ -40,7 +40,8 @@ std::set<std::string> level_folders() {
 // ---------------------------------------------------------------- the machine of a chapter's reader
 
 /// What the host must be like for a reader: sudo without a password, 65,536 subordinate ids, a host name that
-/// sudo can look up, an empty /var/lib for root's image store, and a mount below /sys, as systemd makes.
+/// sudo can look up, an empty /var/lib for root's image store, and what containers lack: a mount below /sys
+/// and a /dev/ptmx that is a device.
 constexpr const char* kReadersMachine = R"sh(set -e
 umask 022
 mkdir /tmp/etc
@@ -51,6 +52,13 @@ echo "$USERNAME:200000:65536" | tee /tmp/etc/subuid > /tmp/etc/subgid
 for file in /tmp/etc/*; do mount --bind "$file" "/etc/$(basename "$file")"; done
 mount -t tmpfs -o mode=755 tmpfs /var/lib
 grep -q ' /sys/' /proc/mounts || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+if [ -L /dev/ptmx ]; then
+  mkdir -p /tmp/dev/pts
+  (cd /dev && cp -a null zero full random urandom tty fd stdin stdout stderr /tmp/dev)
+  mknod -m 666 /tmp/dev/ptmx c 5 2
+  mount --bind /dev/pts /tmp/dev/pts
+  mount --rbind /tmp/dev /dev
+fi
 chown -R "$USERNAME:" /tmp/home
 )sh";
 
