@@ -33,7 +33,7 @@ TEST_CASE("a Debian image is pulled from a registry and run by level 2") {
   WORKSHOP_SANDBOX(host, As::root);
   const Scratch scratch;
   const RegistryServer server;
-  WORKSHOP_RUN(scratch, "image import debian " + archive + " --store source");
+  WORKSHOP_RUN(scratch, "image import debian '" + archive + "' --store source");
   server.push(scratch, "oci:source:debian", "library/debian:12");
   const std::string image = server.address() + "/library/debian:12";
 

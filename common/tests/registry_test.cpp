@@ -55,8 +55,8 @@ TEST_CASE("a real Debian image gives the same tree from a registry and from ever
   if (archive.empty()) WORKSHOP_SKIP(why);
   const Scratch scratch;
   const RegistryServer server;
-  WORKSHOP_RUN(scratch, "image import debian " + archive + " --store source && mkdir tar && tar -xpf " +
-                            archive + " -C tar --numeric-owner --xattrs --xattrs-include='*'");
+  WORKSHOP_RUN(scratch, "image import debian '" + archive + "' --store source && mkdir tar && tar -xpf '" +
+                            archive + "' -C tar --numeric-owner --xattrs --xattrs-include='*'");
   const auto expected = snapshot(scratch / "tar");
   REQUIRE(expected.size() > 5000);
   server.push(scratch, "oci:source:debian", "library/debian:12");
