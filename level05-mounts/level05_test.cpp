@@ -202,6 +202,11 @@ TEST_CASE("--user is looked up in the container", "[step7]") {
   const Run unknown = inside(host, "true", {"-u", "nosuchuser"});
   WORKSHOP_EXPECT(unknown, unknown.status == 125 && contains(unknown.err, "nosuchuser"),
                   "an unknown name is an error");
+  for (const char* nobody : {"4294967296", "99999999999999999999", ""}) {
+    const Run refused = inside(host, "id -u", {"--user", nobody});
+    WORKSHOP_EXPECT(refused, refused.status == 125 && contains(refused.err, "--user"),
+                    "a number that no user has must not become another user's");
+  }
 }
 
 TEST_CASE("volumes are read-only unless they are asked to be writable", "[step8]") {

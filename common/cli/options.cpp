@@ -105,6 +105,12 @@ unsigned parse_id(const char* option, const std::string& text) {
   return static_cast<unsigned>(id);
 }
 
+/// A name, or a number: one too large would become another user's, truncated.
+std::string parse_user(const std::string& text) {
+  if (text.find_first_not_of("0123456789") == std::string::npos) parse_id("user", text);
+  return text;
+}
+
 Volume parse_volume(const std::string& text) {
   const auto fail = [&](const char* why) {
     return UsageError(fmt::format("--volume \"{}\": {}; it is HOST:CONTAINER[:ro|rw]", text, why));
@@ -136,6 +142,8 @@ void read_values(int level, const std::vector<std::string>& words, Options& resu
   for (const auto& option : parsed.arguments()) {
     const std::string& name = option.key();
     const std::string& value = option.value();
+    // As when a variable of the caller's script is not set. Nobody means root by it.
+    if (value.empty()) throw UsageError(fmt::format("--{} needs a value, and got an empty one", name));
     if (name == "image") result.image = value;
     if (name == "store") result.store = value;
     if (name == "pivot-root") result.pivot_root = true;
@@ -143,7 +151,7 @@ void read_values(int level, const std::vector<std::string>& words, Options& resu
     if (name == "map-uid") result.map_uid = parse_id("map-uid", value);
     if (name == "map-gid") result.map_gid = parse_id("map-gid", value);
     if (name == "root") result.root = value;
-    if (name == "user") result.user = value;
+    if (name == "user") result.user = parse_user(value);
     if (name == "volume") result.volumes.push_back(parse_volume(value));
   }
 }

@@ -24,7 +24,7 @@ struct Options {
   unsigned map_uid = 1100;           ///< -m: the id inside that the caller's own user id becomes
   unsigned map_gid = 1100;           ///< -g: likewise the group id
   std::string root;                  ///< -r: a directory to use as the root file system; empty: none
-  std::string user;                  ///< -u: name or uid to be inside; empty: root
+  std::string user;                  ///< -u: name or uid (at most 4294967294) to be inside; empty: root
   std::vector<Volume> volumes;       ///< -v, in the order given
   std::vector<std::string> command;  ///< the command and its arguments, untouched; may be empty
 };
