@@ -105,6 +105,7 @@ struct Demo {
   std::string typed;  ///< "build/bin/solutions/level02 run --"
   std::string introduction;
   const Stop *first_stop, *last_stop;
+  Command cleanup;  ///< to be run at the end
 };
 
 bool is_solved(const Project& project, int number) {
@@ -190,13 +191,9 @@ Demo demo_as_user(const Project& project, const Scratch& scratch) {
                        project.shown(image), root)));
   demo.first_stop = std::begin(kTourAsUser);
   demo.last_stop = std::end(kTourAsUser);
+  // Its files belong to subordinate ids, which only a namespace with the same map can remove.
+  demo.cleanup = with(demo.outside, {programs / "level04", "run", "--", "rm", "-rf", root});
   return demo;
-}
-
-/// Its files belong to subordinate ids, which only a namespace with the same map can remove.
-void remove_root(const Demo& demo, const Project& project, const Scratch& scratch) {
-  const fs::path programs = programs_for(demo.outside, project, scratch);
-  run(with(demo.outside, {programs / "level04", "run", "--", "rm", "-rf", scratch.path() + "/rootfs"}));
 }
 
 // ---------------------------------------------------------------- the tour
@@ -244,9 +241,11 @@ int show_demo(const Arguments& arguments) {
   ::signal(SIGQUIT, SIG_IGN);
   const Scratch scratch;
   const Demo demo = demo_as_user(project, scratch);
-  const int status = show_it(demo, arguments);
-  remove_root(demo, project, scratch);
-  return status;
+  const struct AtEnd {
+    const Command& command;
+    ~AtEnd() { run(command); }
+  } at_end{demo.cleanup};
+  return show_it(demo, arguments);
 }
 
 }  // namespace workshop
