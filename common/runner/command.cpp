@@ -1,7 +1,6 @@
 #include "common/runner/command.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,15 +13,10 @@
 #include "common/sys/error.hpp"
 #include "common/sys/fd.hpp"
 #include "common/sys/process.hpp"
+#include "common/sys/user.hpp"
 
 namespace workshop {
 namespace {
-
-void become(const std::pair<uid_t, gid_t>& user) {
-  check(::setgroups(0, nullptr), "setgroups(0)");
-  check(::setgid(user.second), "setgid({})", user.second);
-  check(::setuid(user.first), "setuid({})", user.first);
-}
 
 /// What is ignored or blocked stays so (execve(2)), and the runner may have done either.
 void give_signals_back() {
@@ -46,7 +40,7 @@ pid_t start(const Command& command, const unique_fd& output) {
     if (!command.folder.empty())
       check(::chdir(command.folder.c_str()), "chdir(\"{}\")", command.folder.string());
     for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
-    if (command.user && ::geteuid() == 0) become(*command.user);
+    if (command.user && ::geteuid() == 0) become(command.user->first, command.user->second);
     check(::prctl(PR_SET_PDEATHSIG, SIGTERM), "prctl(PR_SET_PDEATHSIG)");
     if (::getppid() != parent) ::_exit(kFailed);  // it died before we could ask
     execute(command.argv);

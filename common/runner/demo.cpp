@@ -1,7 +1,5 @@
 // `./workshop demo [-- COMMAND]`: the finished container: a tour of it, or a command in it.
 
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include "common/runner/terminal.hpp"
 #include "common/sys/error.hpp"
 #include "common/sys/tree.hpp"
+#include "common/sys/user.hpp"
 
 namespace workshop {
 namespace {
@@ -64,17 +63,6 @@ constexpr Stop kTourAsUser[] = {
 };
 
 // ---------------------------------------------------------------- who and where
-
-/// The ordinary user that shows the container when we are root: who called sudo, or the one that set-up
-/// makes.
-const passwd& ordinary_user() {
-  for (const char* name : {static_cast<const char*>(std::getenv("SUDO_USER")), "workshop"}) {
-    const passwd* entry = name != nullptr ? ::getpwnam(name) : nullptr;
-    if (entry != nullptr && entry->pw_uid != 0) return *entry;
-  }
-  throw std::runtime_error(
-      "the last levels want an ordinary user, and there is none: ./workshop setup makes one");
-}
 
 /// A folder in /tmp for root file system, store and home of one demo; gone at the end.
 class Scratch {
@@ -142,11 +130,15 @@ Demo demo_as_root(const Project& project) {
 void become_user(Command& command, const Scratch& scratch) {
   command.environment = {{"HOME", scratch.path()}, {"WORKSHOP_STORE", scratch.path() + "/store"}};
   if (::geteuid() != 0) return;
-  const passwd& user = ordinary_user();
-  command.user = {user.pw_uid, user.pw_gid};
-  command.environment.insert(command.environment.end(), {{"USER", user.pw_name}, {"LOGNAME", user.pw_name}});
+  const auto user = ordinary_user();
+  if (!user) {
+    throw std::runtime_error(
+        "the last levels want an ordinary user, and there is none: ./workshop setup makes one");
+  }
+  command.user = {user->uid, user->gid};
+  command.environment.insert(command.environment.end(), {{"USER", user->name}, {"LOGNAME", user->name}});
   command.folder = scratch.path();
-  check(::chown(scratch.path().c_str(), user.pw_uid, user.pw_gid), "chown(\"{}\")", scratch.path());
+  check(::chown(scratch.path().c_str(), user->uid, user->gid), "chown(\"{}\")", scratch.path());
 }
 
 /// Where that user can execute our programs: in the build folder, or in a copy where its path is closed to

@@ -2,10 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/mount.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -201,11 +199,9 @@ std::string contents(const unique_fd& file) {
   return text;
 }
 
-void become(const User& user) {
+void log_in(const User& user) {
   const gid_t groups[] = {user.gid, 64242, 64243};  // as people have: groups that no map of theirs has
-  check(::setgroups(std::size(groups), groups), "setgroups()");
-  check(::setgid(user.gid), "setgid({})", user.gid);
-  check(::setuid(user.uid), "setuid({})", user.uid);
+  become(user.uid, user.gid, groups);
   ::setenv("USER", user.name.c_str(), 1);
   ::setenv("LOGNAME", user.name.c_str(), 1);
 }
@@ -252,19 +248,6 @@ std::string quoted(const std::string& word) {
 }
 
 }  // namespace
-
-std::optional<User> ordinary_user() {
-  const auto as_user = [](const passwd* entry) { return User{entry->pw_uid, entry->pw_gid, entry->pw_name}; };
-  if (::geteuid() != 0) {
-    const passwd* self = ::getpwuid(::geteuid());
-    return self != nullptr ? std::optional(as_user(self)) : std::nullopt;
-  }
-  for (const char* name : {std::getenv("SUDO_USER") != nullptr ? std::getenv("SUDO_USER") : "", "workshop"}) {
-    const passwd* entry = ::getpwnam(name);
-    if (entry != nullptr && entry->pw_uid != 0) return as_user(entry);
-  }
-  return std::nullopt;
-}
 
 std::ostream& operator<<(std::ostream& stream, const Run& run) {
   stream << "$ " << run.command << "\n";
@@ -383,7 +366,7 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
       set_environment();
-      if (user) become(*user);
+      if (user) log_in(*user);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");
       execute(argv);
     });

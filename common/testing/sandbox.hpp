@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/sys/fd.hpp"
+#include "common/sys/user.hpp"
 
 namespace workshop::testing {
 
@@ -106,12 +107,8 @@ class Sandbox {
 };
 
 /// The ordinary user of As::user.
-struct User {
-  uid_t uid;
-  gid_t gid;
-  std::string name;
-};
-std::optional<User> ordinary_user();
+using workshop::ordinary_user;
+using workshop::User;
 
 /// The program under test: $WORKSHOP_PROGRAM, else the levelNN beside levelNN_test.
 std::string program_under_test();
