@@ -28,6 +28,7 @@ int show_status(const Arguments& arguments);
 int watch_level(const Arguments& arguments);
 int set_up(const Arguments& arguments);
 int check_level(const Arguments& arguments);
+int examine_machine(const Arguments& arguments);
 int run_suite(const Arguments& arguments);
 int show_demo(const Arguments& arguments);
 int clean_up(const Arguments& arguments);

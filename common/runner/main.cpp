@@ -20,10 +20,10 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    {"status", show_status}, {"check", check_level}, {"watch", watch_level}, {"hint", show_hint},
-    {"diff", diff_level},    {"solve", solve_steps}, {"reset", reset_steps}, {"demo", show_demo},
-    {"setup", set_up},       {"cleanup", clean_up},  {"test", run_suite},    {"gate", run_gate},
-    {"help", show_help},     {"--help", show_help},  {"-h", show_help},
+    {"status", show_status}, {"check", check_level},      {"watch", watch_level}, {"hint", show_hint},
+    {"diff", diff_level},    {"solve", solve_steps},      {"reset", reset_steps}, {"demo", show_demo},
+    {"setup", set_up},       {"doctor", examine_machine}, {"cleanup", clean_up},  {"test", run_suite},
+    {"gate", run_gate},      {"help", show_help},         {"--help", show_help},  {"-h", show_help},
 };
 
 /// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).

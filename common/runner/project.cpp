@@ -1,6 +1,7 @@
 #include "common/runner/project.hpp"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,8 +105,16 @@ Project open_project(const fs::path& source, const fs::path& build) {
   return project;
 }
 
+fs::path own_build() {
+  std::error_code no_proc;
+  fs::path program = fs::read_symlink("/proc/self/exe", no_proc);
+  // As it was started (getauxval(3)): `./workshop doctor` has something to say where there is no /proc.
+  if (no_proc) program = fs::weakly_canonical(reinterpret_cast<const char*>(::getauxval(AT_EXECFN)));
+  return program.parent_path().parent_path();
+}
+
 Project find_project() {
-  const fs::path build = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+  const fs::path build = own_build();
   for (fs::path folder = build; folder.has_relative_path(); folder = folder.parent_path()) {
     if (fs::exists(folder / "CMakeLists.txt") && fs::exists(folder / "solutions")) {
       return open_project(folder, build);

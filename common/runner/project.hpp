@@ -43,6 +43,9 @@ struct Project {
 /// The checkout in `source`, built in `build`.
 Project open_project(const std::filesystem::path& source, const std::filesystem::path& build);
 
+/// The folder of the build that this program is part of.
+std::filesystem::path own_build();
+
 /// The checkout that this program was built from. Found from the program's own place, so that it survives a
 /// move; where it was built outside the checkout, by the path known when it was configured.
 Project find_project();
