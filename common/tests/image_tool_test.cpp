@@ -43,6 +43,9 @@ void make_archives(const Scratch& scratch) {
                "oci.tar.zst");
 }
 
+/// Another user may not be able to enter the folder of the built programs.
+const std::string kForOthers = "chmod 755 .; cp \"$(command -v image)\" image; PATH=\"$PWD:$PATH\"; ";
+
 }  // namespace
 
 TEST_CASE("the built-in busybox is an image like any other, and the same each time") {
@@ -185,8 +188,9 @@ TEST_CASE("a store that cannot be written is a clear error") {
   if (!is_root()) WORKSHOP_SKIP("becoming another user needs root");
   const Scratch scratch;
   WORKSHOP_REFUSED(scratch,
-                   "chmod 755 .; mkdir -m 755 locked; setpriv --reuid 65534 --clear-groups image extract "
-                   "busybox /nowhere --store locked",
+                   kForOthers +
+                       "mkdir -m 755 locked; setpriv --reuid 65534 --clear-groups image extract "
+                       "busybox /nowhere --store locked",
                    "Permission denied; you may not write or read there");
 }
 
@@ -315,13 +319,13 @@ TEST_CASE("who waits for another program says so, and can be interrupted") {
 TEST_CASE("as root of a user namespace nothing is left in the store that the user could not remove") {
   if (!is_root()) WORKSHOP_SKIP("becoming another user needs root");
   const Scratch scratch;
-  const auto outcome = run(
-      scratch,
-      "chmod 755 . && mkdir -m 700 mine && chown 61234:61234 mine\n"
-      "setpriv --reuid 61234 --regid 61234 --clear-groups env HOME=$PWD/mine WORKSHOP_STORE= unshare -r \\\n"
-      "  sh -c 'image unpack busybox && image extract busybox mine/root'\n"
-      "echo status $?; find mine ! -uid 61234; test -f "
-      "mine/.local/share/workshop/images/busybox/config.json");
+  const auto outcome = run(scratch, kForOthers +
+                                        "mkdir -m 700 mine && chown 61234:61234 mine\n"
+                                        "setpriv --reuid 61234 --regid 61234 --clear-groups env "
+                                        "HOME=$PWD/mine WORKSHOP_STORE= unshare -r \\\n"
+                                        "  sh -c 'image unpack busybox && image extract busybox mine/root'\n"
+                                        "echo status $?; find mine ! -uid 61234; test -f "
+                                        "mine/.local/share/workshop/images/busybox/config.json");
   INFO(outcome);
   if (contains(outcome.err, "unshare:")) WORKSHOP_SKIP("no user namespaces here: " + outcome.err);
   CHECK(outcome.status == 0);
