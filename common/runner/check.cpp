@@ -1,6 +1,7 @@
 // `./workshop check [N]`: one level, step by step, up to the first that is not done.
 
 #include "common/runner/commands.hpp"
+#include "common/runner/progress_report.hpp"
 #include "common/runner/project.hpp"
 #include "common/runner/terminal.hpp"
 #include "common/runner/verdict.hpp"
@@ -87,6 +88,28 @@ void print_all_done(const Project& project, const Level& level) {
   print("That was the last one. See what it can do: ./workshop demo\n");
 }
 
+std::vector<LevelVerdict> judge_all(const Project& project) {
+  std::vector<LevelVerdict> verdicts;
+  for (const auto& level : project.levels) verdicts.push_back(judge(project, level, Extent::everything));
+  return verdicts;
+}
+
+/// `--all`: each level to its end; with `--json`, as a document for a program to read.
+int check_levels(const Project& project, const std::vector<LevelVerdict>& verdicts, bool json) {
+  if (json) print(to_json(project, verdicts));
+  bool done = true;
+  for (const auto& verdict : verdicts) {
+    done = done && verdict.is_done();
+    if (json) continue;
+    if (verdict.compile_errors.empty()) {
+      print_steps(verdict);
+    } else {
+      print_compile_errors(project, verdict);
+    }
+  }
+  return done ? 0 : 1;
+}
+
 }  // namespace
 
 void print_verdict(const Project& project, const LevelVerdict& verdict) {
@@ -110,12 +133,16 @@ LevelVerdict first_unfinished(const Project& project) {
 }
 
 int check_level(const Arguments& arguments) {
-  arguments.allow(1);
+  arguments.allow(1, {"--all", "--json"});
+  const bool all = arguments.has("--all"), json = arguments.has("--json");
+  if (all && !arguments.words.empty()) throw UsageError("a level, or --all: not both");
   const Project project = find_project();
   if (project.levels.empty()) throw std::runtime_error("there are no levels in " + project.source.string());
+  if (all) return check_levels(project, judge_all(project), json);
   const LevelVerdict verdict = arguments.words.empty()
                                    ? first_unfinished(project)
                                    : judge(project, project.level(arguments.words[0]), Extent::first_failure);
+  if (json) return check_levels(project, {verdict}, json);
   print_verdict(project, verdict);
   return verdict.is_done() ? 0 : 1;
 }

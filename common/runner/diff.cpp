@@ -1,5 +1,7 @@
 // `./workshop diff N [STEP]` and `./workshop diff --levels A B`.
 
+#include <cstdlib>
+
 #include "common/runner/build.hpp"
 #include "common/runner/command.hpp"
 #include "common/runner/commands.hpp"
@@ -29,9 +31,12 @@ int show_diff(const Project& project, const Side& from, const Side& to) {
   const std::vector<std::string> diff = {"diff",    "-u",           "--color=" + colour,
                                          "--label", from.label,     "--label",
                                          to.label,  *files.begin(), *(files.begin() + 1)};
-  const bool pages = on_terminal() && has_program("less");
-  Command command{pages ? std::vector<std::string>{"sh", "-c", "\"$@\" | less -FRX", "sh"}
+  // As git does it: $PAGER, else less, which ends at once where all fits on the screen, and keeps the
+  // colours.
+  const bool pages = on_terminal() && (std::getenv("PAGER") != nullptr || has_program("less"));
+  Command command{pages ? std::vector<std::string>{"sh", "-c", "\"$@\" | ${PAGER:-less}", "sh"}
                         : std::vector<std::string>{}};
+  if (std::getenv("LESS") == nullptr) command.environment = {{"LESS", "FRX"}};
   command.argv.insert(command.argv.end(), diff.begin(), diff.end());
   const int status = run(command);
   for (const auto& file : files) std::filesystem::remove(file);

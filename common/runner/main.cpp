@@ -20,10 +20,25 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    {"status", show_status}, {"check", check_level},      {"watch", watch_level}, {"hint", show_hint},
-    {"diff", diff_level},    {"solve", solve_steps},      {"reset", reset_steps}, {"demo", show_demo},
-    {"setup", set_up},       {"doctor", examine_machine}, {"cleanup", clean_up},  {"test", run_suite},
-    {"gate", run_gate},      {"help", show_help},         {"--help", show_help},  {"-h", show_help},
+    {"status", show_status},
+    {"check", check_level},
+    {"watch", watch_level},
+    {"hint", show_hint},
+    {"diff", diff_level},
+    {"solve", solve_steps},
+    {"reset", reset_steps},
+    {"demo", show_demo},
+    {"setup", set_up},
+    {"doctor", examine_machine},
+    {"bundle", bundle_images},
+    {"room", show_room},
+    {"completion", show_completion},
+    {"cleanup", clean_up},
+    {"test", run_suite},
+    {"gate", run_gate},
+    {"help", show_help},
+    {"--help", show_help},
+    {"-h", show_help},
 };
 
 /// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).
@@ -70,14 +85,28 @@ int run_command(int argc, char** argv) {
   const auto* const row = std::find_if(std::begin(kCommands), std::end(kCommands),
                                        [&](const CommandRow& command) { return command.name == name; });
   if (row == std::end(kCommands)) unknown_command(name);
-  if (arguments.has("--help") || arguments.has("-h")) return show_help(arguments);
+  if (row->function != show_help && (arguments.has("--help") || arguments.has("-h"))) {
+    Arguments about;
+    about.words = {name};
+    return show_help(about);
+  }
   return row->function(arguments);
 }
 
 }  // namespace
 
-int show_help(const Arguments&) {
-  print(read_file(find_project().source / "common/runner/help.txt"));
+int show_help(const Arguments& arguments) {
+  const std::filesystem::path folder = find_project().source / "common/runner";
+  const std::string command = arguments.words.empty() ? "" : arguments.words[0];
+  if (command.empty()) {
+    print(read_file(folder / "help.txt"));
+    return 0;
+  }
+  if (std::none_of(std::begin(kCommands), std::end(kCommands),
+                   [&](const CommandRow& row) { return row.name == command; })) {
+    unknown_command(command);
+  }
+  print(read_file(folder / "help" / (command + ".txt")));
   return 0;
 }
 

@@ -18,12 +18,16 @@ const char* program_name() {
   return program_invocation_short_name;
 }
 
-void report(const std::string& message) {
-  std::string line = fmt::format("{}: {}\n", program_name(), message);
-  // Names in it may be those of an archive or a registry, whose control characters a terminal would obey.
-  for (char& c : line) {
+std::string printable(std::string text) {
+  for (char& c : text) {
     if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f) c = '?';
   }
+  return text;
+}
+
+void report(const std::string& message) {
+  // Names in it may be those of an archive or a registry.
+  const std::string line = printable(fmt::format("{}: {}\n", program_name(), message));
   // Standard error itself may be closed or full; there is nobody left to tell then.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

@@ -52,8 +52,12 @@ void require_root();
 /// The name messages begin with: the program's file name, as in "level02: ...".
 const char* program_name();
 
+/// Text from elsewhere, as a terminal may show it: control characters, which it would obey, become "?"; ends
+/// of lines and tabs stay.
+std::string printable(std::string text);
+
 /// Prints "PROGRAM: MESSAGE" on standard error as one write, so that two processes' lines do not mix.
-/// Control characters become "?".
+/// It is made printable().
 void report(const std::string& message);
 
 /// Tells the user about the exception being handled and gives the exit status for it: kFailed. Only inside a

@@ -14,8 +14,11 @@ SampleWorkshop::SampleWorkshop() {
   fs::create_directories(folder_ / "build/bin");
   const fs::path own = fs::read_symlink("/proc/self/exe").parent_path();
   fs::copy_file(own / "workshop", folder_ / "build/bin/workshop");
-  fs::create_directories(folder_ / "common/runner");
-  fs::copy_file(WORKSHOP_SAMPLES "/../../runner/help.txt", folder_ / "common/runner/help.txt");
+  for (const char* part : {"runner/help.txt", "runner/help", "setup/completion"}) {
+    fs::create_directories((folder_ / "common" / part).parent_path());
+    fs::copy(fs::path(WORKSHOP_SAMPLES "/../..") / part, folder_ / "common" / part,
+             fs::copy_options::recursive);
+  }
 }
 
 SampleWorkshop::~SampleWorkshop() {
@@ -42,10 +45,11 @@ void SampleWorkshop::replace(const std::string& file, const std::string& from, c
   write(file, text.replace(at, from.size(), to));
 }
 
-workshop::Output SampleWorkshop::run(const std::string& arguments) const {
+workshop::Output SampleWorkshop::run(const std::string& arguments, bool with_errors) const {
   // What CI sets for our own tests is not meant for the sample.
-  workshop::Command command{
-      {"sh", "-c", "unset WORKSHOP_NO_SKIP; exec build/bin/workshop " + arguments + " 2>&1"}};
+  workshop::Command command{{"sh", "-c",
+                             "unset WORKSHOP_NO_SKIP; exec build/bin/workshop " + arguments +
+                                 (with_errors ? " 2>&1" : " 2>/dev/null")}};
   command.folder = folder_;
   return workshop::capture(command);
 }

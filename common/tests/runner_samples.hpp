@@ -23,8 +23,8 @@ class SampleWorkshop {
   /// Replaces the first `from` in a file, which has to be there.
   void replace(const std::string& file, const std::string& from, const std::string& to) const;
 
-  /// ./workshop ARGUMENTS, standard error included. Without a terminal.
-  workshop::Output run(const std::string& arguments) const;
+  /// ./workshop ARGUMENTS, with standard error included or thrown away. Without a terminal.
+  workshop::Output run(const std::string& arguments, bool with_errors = true) const;
 
  private:
   std::filesystem::path folder_;

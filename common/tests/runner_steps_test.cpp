@@ -215,7 +215,12 @@ TEST_CASE("every command of the help is there, and has help") {
     if (line.rfind(prefix, 0) != 0 || line[prefix.size()] == ' ') continue;
     const std::string name = line.substr(prefix.size(), line.find(' ', prefix.size()) - prefix.size());
     INFO(name);
-    CHECK(sample.run(name + " --help").status == 0);
+    const auto help = sample.run(name + " --help");
+    INFO(help.text);
+    CHECK(help.status == 0);
+    CHECK(help.text.rfind("Usage: ./workshop ", 0) == 0);
+    CHECK(help.text.find("\nExample") != std::string::npos);
+    CHECK(sample.run("help " + name).text == help.text);
     ++commands;
   }
   CHECK(commands > 8);
