@@ -218,24 +218,27 @@ TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and le
   struct Row {
     const char* what;
     const char* install;  // makes /tmp/home/bin/newuidmap
+    int status;
   };
   const Row rows[] = {
-      {"missing", "rm -f newuidmap"},
-      {"not setuid", "cp /usr/bin/newuidmap newuidmap"},
-      {"refusing", "printf '#!/bin/sh\\necho refused >&2\\nexit 1\\n' > newuidmap; chmod +x newuidmap"},
-      {"killed half-way", "printf '#!/bin/sh\\nkill -KILL $$\\n' > newuidmap; chmod +x newuidmap"},
-      {"killing the child",
-       "printf '#!/bin/sh\\nkill -KILL $1\\nexec /usr/bin/newuidmap \"$@\"\\n' > newuidmap; chmod +x "
-       "newuidmap"},
+      {"missing", "true", 125},
+      {"not setuid", "cp /usr/bin/newuidmap .", 125},
+      {"refusing", "echo exit 1 > newuidmap", 125},
+      {"killed half-way", "echo 'kill -KILL $$' > newuidmap", 125},
+      {"killing the child", "echo 'kill -KILL $1; exec /usr/bin/newuidmap \"$@\"' > newuidmap", 137},
   };
   for (const Row& row : rows) {
     INFO("newuidmap: " << row.what);
-    const Run install =
-        host.shell(std::string("mkdir -p bin && cd bin && cp /usr/bin/newgidmap . && ") + row.install);
+    const Run install = host.shell("rm -rf bin && mkdir bin && cd bin && ln -s /usr/bin/newgidmap && " +
+                                   std::string(row.install) +
+                                   " && { [ ! -s newuidmap ] || [ -x newuidmap ] || "
+                                   "{ sed -i '1i #!/bin/sh' newuidmap && chmod +x newuidmap; }; }");
     REQUIRE(install.status == 0);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 5; ++i) {  // common/tests/mapping_failure_test.cpp does it a hundred times
       const Run run = host.shell("PATH=/tmp/home/bin exec /tmp/bin/level04 run -- /bin/true");
-      WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "level04: new"),
+      WORKSHOP_EXPECT(run, run.status == row.status,
+                      "125 where a helper failed, 128 + 9 where the child was killed");
+      WORKSHOP_EXPECT(run, row.status != 125 || contains(run.err, "level04: newuidmap"),
                       "the message names the program that failed");
     }
     REQUIRE(host.becomes_empty());
