@@ -199,6 +199,10 @@ TEST_CASE("--user is looked up in the container", "[step7]") {
                   "uid 1100 inside is the user outside");
   const Run number = inside(host, "id -un; id -g", {"-u", "1100"});
   WORKSHOP_EXPECT(number, number.out == "alpine\n1100\n", "a uid is found as well");
+  host.run(
+      {"run", "--", "sh", "-c", "echo homeless:x:7:7::/nonexistent:/bin/sh >> /tmp/home/root/etc/passwd"});
+  const Run homeless = inside(host, "id -u; pwd", {"-u", "homeless"});
+  WORKSHOP_EXPECT(homeless, homeless.out == "7\n/\n", "a home that is not there is no reason to fail");
   const Run unknown = inside(host, "true", {"-u", "nosuchuser"});
   WORKSHOP_EXPECT(unknown, unknown.status == 125 && contains(unknown.err, "nosuchuser"),
                   "an unknown name is an error");
@@ -248,13 +252,15 @@ TEST_CASE("--pivot-root leaves nothing of the host in the mount table", "[step9]
       inside(host, "head -n 1 /proc/self/mountinfo | cut -d ' ' -f 5; chroot /proc/1/root ls /tmp",
              {"--pivot-root"});
   WORKSHOP_EXPECT(parent, parent.out.rfind("/\n", 0) == 0, "the root is a mount of its own");
+  const Run here = host.shell("cd root && exec level05 run --pivot-root --root . -- ls /tmp");
+  WORKSHOP_EXPECT(here, here.status == 0 && here.out.empty(), "the root may be where we are");
 }
 
 TEST_CASE("a root that is not there and a target that cannot be made are clear errors", "[program]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run none = host.run({"run", "--root", "nowhere", "--", "true"});
-  WORKSHOP_EXPECT(none, none.status == 125 && contains(none.err, "level05: open(\"nowhere\")"),
+  WORKSHOP_EXPECT(none, none.status == 125 && contains(none.err, "level05: open(\"/tmp/home/nowhere\")"),
                   "the message names the directory");
   host.run({"run", "--", "sh", "-c", "rm -rf /tmp/home/root/proc; echo > /tmp/home/root/proc"});
   const Run file = inside(host, "true");
@@ -264,6 +270,19 @@ TEST_CASE("a root that is not there and a target that cannot be made are clear e
     WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "--volume"), "HOST:CONTAINER[:ro|rw]");
   }
   REQUIRE(host.becomes_empty());
+}
+
+TEST_CASE("options that could do nothing are refused", "[program]") {
+  WORKSHOP_SANDBOX(host, As::user_with_ids);
+  make_root(host);
+  for (const char* options : {"--user root", "--volume /tmp:/x", "--pivot-root", "--root /",
+                              "--root root/../../..", "--root root --image busybox"}) {
+    const Run run = host.shell(std::string("exec level05 run ") + options + " -- true");
+    WORKSHOP_EXPECT(run, run.status == 125 && contains(run.err, "--help"),
+                    "on the host's own root they are void");
+  }
+  const Run nothing = host.run({"run", "--root", "root", "--", ""});
+  WORKSHOP_EXPECT(nothing, nothing.status == 127, "no program has an empty name");
 }
 
 TEST_CASE("what level 4 taught still works", "[program]") {

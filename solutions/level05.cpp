@@ -239,8 +239,11 @@ int child(void* argument) {
       command = workshop::prepare_image_command(command, container.config);
       const User user = find_user(options.user.empty() ? "0" : options.user);
       become(user);
-      if (!options.user.empty() && container.config.working_directory.empty())
-        check(::chdir(user.home.c_str()), "chdir(\"{}\")", user.home);
+      // A home need not be there: nobody's is /nonexistent. The working directory is "/" then.
+      if (!options.user.empty() && container.config.working_directory.empty() &&
+          ::chdir(user.home.c_str()) == -1 && errno != ENOENT) {
+        check(-1, "chdir(\"{}\")", user.home);
+      }
       // END(level05.7)
     }
     container.supervisor.in_child();  // again: when ids change, the kernel forgets whom we are to die with

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cxxopts.hpp>
+#include <filesystem>
 
 #include "common/image/images.hpp"
 #include "common/sys/error.hpp"
@@ -133,6 +134,28 @@ Volume parse_volume(const std::string& text) {
   return volume;
 }
 
+/// Absolute: "." would go on meaning the directory below a mount that is made on it, as pivot_root(2) needs
+/// one.
+std::string absolute_root(const std::string& text) {
+  const std::filesystem::path path = std::filesystem::absolute(text);
+  if (path.lexically_normal() == "/")
+    throw UsageError("--root /: that is the host's own, which is there without");
+  return path;
+}
+
+/// Options that would do nothing on the host's own root must not seem to have done something.
+void require_root_for(const Options& options) {
+  const char* useless = options.pivot_root         ? "pivot-root"
+                        : !options.user.empty()    ? "user"
+                        : !options.volumes.empty() ? "volume"
+                                                   : nullptr;
+  if (!options.root.empty() && !options.image.empty()) throw UsageError("--root or --image, not both");
+  if (useless != nullptr && options.root.empty() && options.image.empty()) {
+    throw UsageError(
+        fmt::format("--{} takes a root file system: give --image, or --root from level 5 on", useless));
+  }
+}
+
 /// Hands the option words to cxxopts, and what it made of them to our struct.
 void read_values(int level, const std::vector<std::string>& words, Options& result) {
   std::vector<const char*> argv = {program_name()};
@@ -150,7 +173,7 @@ void read_values(int level, const std::vector<std::string>& words, Options& resu
     if (name == "hostname") result.hostname = value;
     if (name == "map-uid") result.map_uid = parse_id("map-uid", value);
     if (name == "map-gid") result.map_gid = parse_id("map-gid", value);
-    if (name == "root") result.root = value;
+    if (name == "root") result.root = absolute_root(value);
     if (name == "user") result.user = parse_user(value);
     if (name == "volume") result.volumes.push_back(parse_volume(value));
   }
@@ -194,6 +217,7 @@ Options parse_options(int level, int argc, char** argv) {
     return result;
   }
   if (result.image.empty() && level <= 2) result.image = "busybox";
+  require_root_for(result);
   if (words.empty() && (level == 1 || result.image.empty())) throw UsageError("no command given to run");
   result.command = std::move(words);
   return result;

@@ -17,15 +17,15 @@ struct Volume {
 struct Options {
   enum class Action { run, pull, maps } action = Action::run;
 
-  std::string image;                 ///< -i: levels 1 and 2: "busybox" where none was given; later: empty
-  std::string store;                 ///< --store, else default_store()
-  bool pivot_root = false;           ///< --pivot-root: pivot_root(2) instead of chroot(2)
-  std::string hostname;              ///< --hostname; empty: leave it
-  unsigned map_uid = 1100;           ///< -m: the id inside that the caller's own user id becomes
-  unsigned map_gid = 1100;           ///< -g: likewise the group id
-  std::string root;                  ///< -r: a directory to use as the root file system; empty: none
-  std::string user;                  ///< -u: name or uid (at most 4294967294) to be inside; empty: root
-  std::vector<Volume> volumes;       ///< -v, in the order given
+  std::string image;            ///< -i: levels 1 and 2: "busybox" where none was given; later: empty
+  std::string store;            ///< --store, else default_store()
+  bool pivot_root = false;      ///< --pivot-root: pivot_root(2) instead of chroot(2)
+  std::string hostname;         ///< --hostname; empty: leave it
+  unsigned map_uid = 1100;      ///< -m: the id inside that the caller's own user id becomes
+  unsigned map_gid = 1100;      ///< -g: likewise the group id
+  std::string root;             ///< -r: a directory to use as the root file system, absolute; empty: none
+  std::string user;             ///< -u: name or uid (at most 4294967294) to be inside; empty: root
+  std::vector<Volume> volumes;  ///< -v, in the order given
   std::vector<std::string> command;  ///< the command and its arguments, untouched; may be empty
 };
 

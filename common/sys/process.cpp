@@ -51,6 +51,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 /// execve(2) says ENOENT also when the file is there and what it names as its interpreter is not.
 bool is_found(const std::string& command) {
+  if (command.empty()) return false;
   if (command.find('/') != std::string::npos) return ::access(command.c_str(), F_OK) == 0;
   std::istringstream path(std::getenv("PATH") ? std::getenv("PATH") : "");
   for (std::string directory; std::getline(path, directory, ':');) {
