@@ -207,6 +207,12 @@ void become(const User& user) {
   check(::setuid(user.uid), "setuid({})", user.uid);
   check(::setenv("HOME", user.home.c_str(), 1), "setenv(\"HOME\")");
 }
+
+void go_home(const User& user, const Container& container) {
+  if (container.options.user.empty() || !container.config.working_directory.empty()) return;
+  // It need not be there: nobody's is /nonexistent. We stay in "/" then.
+  if (::chdir(user.home.c_str()) == -1 && errno != ENOENT) check(-1, "chdir(\"{}\")", user.home);
+}
 // END(level05.7)
 
 void wait_for_parent(Container& container) {
@@ -239,11 +245,7 @@ int child(void* argument) {
       command = workshop::prepare_image_command(command, container.config);
       const User user = find_user(options.user.empty() ? "0" : options.user);
       become(user);
-      // A home need not be there: nobody's is /nonexistent. The working directory is "/" then.
-      if (!options.user.empty() && container.config.working_directory.empty() &&
-          ::chdir(user.home.c_str()) == -1 && errno != ENOENT) {
-        check(-1, "chdir(\"{}\")", user.home);
-      }
+      go_home(user, container);
       // END(level05.7)
     }
     container.supervisor.in_child();  // again: when ids change, the kernel forgets whom we are to die with

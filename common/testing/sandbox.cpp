@@ -18,6 +18,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <ostream>
@@ -242,9 +243,17 @@ void nap() {
   std::this_thread::sleep_for(2ms);
 }
 
+/// A word as one would type it into a shell, to try it.
 std::string quoted(const std::string& word) {
   const bool plain = !word.empty() && word.find_first_of(" \t\n'\"$&|;<>()*?[]#~\\`") == std::string::npos;
-  return plain ? word : "'" + word + "'";
+  if (plain) return word;
+  if (word.find('\'') == std::string::npos) return "'" + word + "'";
+  std::string result = "\"";
+  for (const char c : word) {
+    if (std::strchr("\"$`\\", c) != nullptr) result += '\\';
+    result += c;
+  }
+  return result + "\"";
 }
 
 }  // namespace
