@@ -5,20 +5,27 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <memory>
 
 #include "common/image/interrupt.hpp"
 #include "common/image/manifest.hpp"
+#include "common/image/patience.hpp"
 
 namespace workshop {
 namespace {
 
-constexpr long kStallSeconds = 30;
-constexpr long kConnectSeconds = 15;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+constexpr double kStallSeconds = 30;  // times patience(), as the next
+constexpr double kConnectSeconds = 15;
 constexpr int kMaxRedirects = 10;
 constexpr std::size_t kMaxErrorBody = 64 << 10;
+constexpr std::size_t kMaxHeaders = 256 << 10;
 
 /// A part of a URL; empty if it has none.
 std::string part_of(const std::string& url, CURLUPart part, unsigned flags = 0) {
@@ -37,8 +44,8 @@ std::string resolve(const std::string& url, const std::string& location) {
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
       curl_url_set(parsed.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK ||
       curl_url_get(parsed.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
-    throw HttpFailure(
-        fmt::format("{} redirects to a place that is no URL: {}", origin_of(url), harmless(location)), false);
+    throw BadAnswer(
+        fmt::format("{} redirects to a place that is no URL: {}", origin_of(url), harmless(location)));
   }
   const std::unique_ptr<char, decltype(&curl_free)> owned(text, curl_free);
   return text;
@@ -49,11 +56,10 @@ void require_allowed(const HttpRequest& request) {
   if (scheme == "https") return;
   const std::string host = part_of(request.url, CURLUPART_HOST);
   if (scheme == "http" && (is_loopback(host) || origin_of(request.url) == request.plain_origin)) return;
-  throw HttpFailure(
+  throw BadAnswer(
       fmt::format("refused to fetch {}: without https anybody on the way could read and change it; plain "
                   "HTTP is for registries on this machine only",
-                  harmless(request.url)),
-      false);
+                  harmless(request.url)));
 }
 
 /// Where the callbacks of one transfer find their things.
@@ -63,16 +69,24 @@ struct Transfer {
   CURL* curl;
   HttpResponse response{};
   bool begun = false;
+  bool enough = false;           // of an error's text: the rest is not waited for
+  std::size_t header_bytes = 0;  // of all header lines, "100 Continue" and the like included
   std::exception_ptr failure{};  // on its way through libcurl
+  steady_clock::time_point heard = steady_clock::now();  // when something came last, and was dealt with
+  const duration<double> stall{kStallSeconds * patience()};
 
   void begin() {
     begun = true;
     if (!request.begin) return;
     // A server that ignores Range answers 200 with everything; one that does not says where it begins.
+    const bool partial = response.status == 206;
     const std::string wanted = fmt::format("bytes {}-", request.offset);
-    const bool continues = request.offset == 0 ||
-                           (response.status == 206 && response.header("content-range").starts_with(wanted));
+    const bool continues =
+        partial ? response.header("content-range").starts_with(wanted) : request.offset == 0;
     request.begin(continues);
+    if (!partial || continues) return;
+    throw HttpFailure(fmt::format("{} sent another part than the one asked for", origin_of(request.url)),
+                      true);
   }
 
   void take(std::span<const std::byte> bytes) {
@@ -81,11 +95,12 @@ struct Transfer {
     if (response.ok() && request.sink) return request.sink(bytes);
     const std::size_t most = response.ok() ? kMaxDocument : kMaxErrorBody;
     if (response.ok() && response.body.size() + bytes.size() > most) {
-      throw HttpFailure(
-          fmt::format("{} sent a document of more than {} MiB", origin_of(request.url), most >> 20), false);
+      throw BadAnswer(
+          fmt::format("{} sent a document of more than {} MiB", origin_of(request.url), most >> 20));
     }
     response.body.append(reinterpret_cast<const char*>(bytes.data()),
                          std::min(bytes.size(), most - response.body.size()));
+    enough = !response.ok() && response.body.size() == most;
   }
 };
 
@@ -93,7 +108,8 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   try {
     transfer.take(std::as_bytes(std::span(data, size)));
-    return size;
+    transfer.heard = steady_clock::now();  // a slow disk is not the server's fault
+    return transfer.enough ? CURL_WRITEFUNC_ERROR : size;
   } catch (...) {
     transfer.failure = std::current_exception();
     return CURL_WRITEFUNC_ERROR;
@@ -101,11 +117,19 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
 }
 
 std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
-  auto& headers = static_cast<Transfer*>(user)->response.headers;
+  auto& transfer = *static_cast<Transfer*>(user);
+  auto& headers = transfer.response.headers;
   const std::string line(data, size);
+  transfer.heard = steady_clock::now();
+  transfer.header_bytes += size;
+  if (transfer.header_bytes > kMaxHeaders) {
+    transfer.failure = std::make_exception_ptr(
+        BadAnswer(fmt::format("{} sends headers without end", origin_of(transfer.request.url))));
+    return 0;
+  }
   if (line.starts_with("HTTP/")) headers.clear();  // "100 Continue" and the like come first
   const auto colon = line.find(':');
-  if (colon == std::string::npos || headers.size() > 200) return size;
+  if (colon == std::string::npos) return size;
   std::string name = line.substr(0, colon);
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto first = line.find_first_not_of(" \t", colon + 1);
@@ -116,7 +140,14 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
 }
 
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto& transfer = *static_cast<Transfer*>(user);
+  auto& transfer = *static_cast<Transfer*>(user);
+  // libcurl's own CURLOPT_LOW_SPEED_TIME looks at an average, and takes six seconds more after a fast start.
+  if (steady_clock::now() - transfer.heard > transfer.stall) {
+    transfer.failure = std::make_exception_ptr(HttpFailure(
+        fmt::format("{}: nothing came for {:.1f} s", origin_of(transfer.request.url), transfer.stall.count()),
+        true));
+    return 1;
+  }
   return is_interrupted() || (transfer.cancelled && *transfer.cancelled) ? 1 : 0;
 }
 
@@ -147,9 +178,7 @@ void set_options(CURL* curl, const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "containers-by-hand");
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStallSeconds);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, std::lround(kConnectSeconds * patience() * 1000));
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L << 10);
   curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   // A proxy has its own idea of what 127.0.0.1 is.
@@ -186,7 +215,7 @@ HttpResponse HttpClient::perform(HttpRequest request) {
     request.form.reset();
     if (origin_of(request.url) != origin) request.authorization.clear();
   }
-  throw HttpFailure(fmt::format("{} redirects without end", origin), false);
+  throw BadAnswer(fmt::format("{} redirects without end", origin));
 }
 
 HttpResponse HttpClient::perform_once(const HttpRequest& request) {
@@ -210,7 +239,7 @@ HttpResponse HttpClient::perform_once(const HttpRequest& request) {
   const CURLcode code = curl_easy_perform(curl_);
   if (transfer.failure) std::rethrow_exception(transfer.failure);
   throw_if_interrupted();
-  if (code != CURLE_OK) {
+  if (code != CURLE_OK && !transfer.enough) {
     throw HttpFailure(
         fmt::format("{}: {}", origin_of(request.url), reason[0] ? reason : curl_easy_strerror(code)),
         is_transient(code));

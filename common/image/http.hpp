@@ -18,6 +18,11 @@ struct HttpFailure : std::runtime_error {
   bool transient;  ///< it may work when tried again
 };
 
+/// An answer that no sane server gives, or that may not be followed: another try would bring the same.
+struct BadAnswer : HttpFailure {
+  explicit BadAnswer(const std::string& what) : HttpFailure(what, false) {}
+};
+
 /// Scheme, host and port of a URL: what credentials are meant for. "https://registry-1.docker.io",
 /// "http://[::1]:5000"
 std::string origin_of(const std::string& url);
@@ -52,8 +57,8 @@ struct HttpResponse {
 
 /// HTTP(S) by libcurl, with its proxies from the environment. One for each thread; keeps connections open.
 ///
-/// There is no limit to how long a transfer takes, only to how long nothing comes. Plain HTTP is spoken on
-/// loopback only. Redirects are followed, ten at most.
+/// There is no limit to how long a transfer takes, only to how long nothing comes (see patience()). Plain
+/// HTTP is spoken on loopback only. Redirects are followed, ten at most.
 class HttpClient {
  public:
   /// `cancelled`, which may be null, ends a transfer from another thread.

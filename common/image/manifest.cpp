@@ -7,18 +7,23 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "common/image/http.hpp"
+
 namespace workshop {
 namespace {
 
 using nlohmann::json;
 
-/// Runs `read` on the parsed text; whatever is missing or of the wrong type in it is one error.
+/// Runs `read` on the parsed text; whatever is missing or of the wrong type in it is one error. Errors quote
+/// the document, which somebody else wrote.
 template <class Read>
 auto parse_document(const char* what, std::string_view text, Read&& read) {
   try {
     return read(json::parse(text));
   } catch (const json::exception& error) {
-    throw std::runtime_error(fmt::format("not a valid {}: {}", what, error.what()));
+    throw std::runtime_error(fmt::format("not a valid {}: {}", what, harmless(error.what())));
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(harmless(error.what()));
   }
 }
 
@@ -29,8 +34,9 @@ std::string optional_string(const json& object, const char* key) {
 }
 
 Platform read_platform(const json& object) {
-  return {optional_string(object, "os"), optional_string(object, "architecture"),
-          optional_string(object, "variant")};
+  // Lists and messages show them.
+  return {harmless(optional_string(object, "os")), harmless(optional_string(object, "architecture")),
+          harmless(optional_string(object, "variant"))};
 }
 
 Descriptor read_descriptor(const json& object) {

@@ -57,6 +57,9 @@ Offer find_offer(HttpClient& http, const ImageName& name, const Platform& platfo
   }
   try {
     return offer_of(endpoints.back(), http, name, platform);
+  } catch (const BadAnswer& answer) {
+    throw std::runtime_error(
+        fmt::format("cannot get {}: {}; is {} a registry?", name.familiar(), answer.what(), name.registry));
   } catch (const HttpFailure& failure) {
     throw Resumable(
         fmt::format("cannot reach the registry {} ({}): is the name right, and are you connected?",

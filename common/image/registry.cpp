@@ -77,14 +77,14 @@ Registry::Document Registry::manifest(HttpClient& http, const std::string& refer
   HttpRequest request{fmt::format("{}/v2/{}/manifests/{}", endpoint_.url, name_.repository, reference),
                       {accepted_manifests()}};
   const HttpResponse response = get(http, request, name_.familiar());
-  Document document{response.body,
-                    {media_type_of(response.body), digest_of(response.body), response.body.size()}};
+  // Nothing of it is looked at before its digest is right.
+  const Digest digest = digest_of(response.body);
   const std::string promised =
       reference.starts_with("sha256:") ? reference : response.header("docker-content-digest");
-  if (promised.empty() || promised == document.descriptor.digest.string()) return document;
+  if (promised.empty() || promised == digest.string())
+    return {response.body, {media_type_of(response.body), digest, response.body.size()}};
   throw std::runtime_error(fmt::format("wrong digest: {} sent a manifest for {} that has {}, not {}",
-                                       endpoint_.url, name_.familiar(), document.descriptor.digest.string(),
-                                       harmless(promised)));
+                                       endpoint_.url, name_.familiar(), digest.string(), harmless(promised)));
 }
 
 void Registry::fetch(HttpClient& http, const Descriptor& blob, BlobWriter& writer,
@@ -131,8 +131,9 @@ HttpResponse Registry::get(HttpClient& http, HttpRequest request, const std::str
     try {
       const HttpResponse response = authorized(http, request);
       if (response.ok()) return response;
-      if (response.status ==
-          416) {  // the partial blob ends where the real one does, or after it: begin again
+      if (response.status == 416 && request.offset > 0) {
+        // What was kept ends where the blob does, or after it (RFC 9110, section 15.5.17): from the
+        // beginning.
         request.begin(false);
         request.offset = 0;
         continue;
@@ -206,16 +207,21 @@ std::string Registry::bearer_token(HttpClient& http, const std::string& text) {
   }
   if (endpoint_.is_mirror) request.plain_origin = origin_of(endpoint_.url);
   const HttpResponse response = http.perform(request);
+  if (is_transient(response.status)) {
+    throw HttpFailure(fmt::format("{}, which gives out the token for {}, answers {}", origin_of(request.url),
+                                  name_.familiar(), response.status),
+                      true);
+  }
   if (!response.ok()) return "";  // the caller says that we were not let in
   const auto json = nlohmann::json::parse(response.body, nullptr, false);
-  if (!json.is_object()) throw std::runtime_error(fmt::format("{} gave no token", origin_of(request.url)));
   for (const char* key : {"token", "access_token"}) {
+    if (!json.is_object()) break;
     if (const auto token = json.find(key); token != json.end() && token->is_string()) {
       // Whatever it is, it becomes a header line.
       return harmless(token->get<std::string>(), 64 << 10);
     }
   }
-  throw std::runtime_error(fmt::format("{} gave no token", origin_of(request.url)));
+  throw BadAnswer(fmt::format("{} gave no token", origin_of(request.url)));
 }
 
 void Registry::refuse(const HttpResponse& response, const std::string& what) const {

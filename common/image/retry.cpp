@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/image/interrupt.hpp"
+#include "common/image/patience.hpp"
 #include "common/image/say.hpp"
 
 namespace workshop {
@@ -34,7 +35,7 @@ double seconds_of(const std::string& retry_after) {
 
 double back_off(int tries) {
   thread_local std::minstd_rand random(std::random_device{}());
-  const double longest = 1 << tries;
+  const double longest = (1 << tries) * patience();
   return std::uniform_real_distribution(longest / 2, longest)(random);
 }
 

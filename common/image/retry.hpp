@@ -7,7 +7,7 @@ namespace workshop {
 
 /// How often, and after what pauses, something is tried again: after 1, 2, 4 and 8 seconds (a part of it left
 /// to chance, so that forty laptops do not come back at the same moment), or what the server's Retry-After
-/// says.
+/// says. $WORKSHOP_PATIENCE scales the pauses.
 class Retry {
  public:
   /// `cancelled`, which may be null, ends the waiting.

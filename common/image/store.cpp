@@ -53,7 +53,8 @@ bool is_store(const std::string& path) {
                     "folder with --store DIR",
                     path, version, kVersion));
   }
-  return true;
+  // The last thing that prepare() makes: whoever was killed before that has left nothing to be read yet.
+  return ::access((path + "/images").c_str(), F_OK) == 0;
 }
 
 std::optional<StoredImage> stored_image(const Descriptor& descriptor) {

@@ -24,7 +24,8 @@ std::string program_folder() {
 Outcome run(const Scratch& scratch, const std::string& script) {
   const std::string frame =
       "cd \"$0\" || exit 99\n"
-      "export PATH=\"$1:$PATH\" STORE=\"$0/store\" WORKSHOP_STORE=\"$0/store\" HOME=\"$0\"\n"
+      "export PATH=\"$1:$PATH\" STORE=\"$0/store\" WORKSHOP_STORE=\"$0/store\" HOME=\"$0\" "
+      "WORKSHOP_PATIENCE=0.1\n"
       "unset WORKSHOP_REGISTRY DOCKER_CONFIG XDG_DATA_HOME SUDO_UID\n"
       "exec >\"$0/.out\" 2>\"$0/.err\" </dev/null\n" +
       script;

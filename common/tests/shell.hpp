@@ -18,7 +18,8 @@ struct Outcome {
 std::ostream& operator<<(std::ostream& stream, const Outcome& outcome);
 
 /// Runs a script in the scratch directory. `image` and the levels are in its PATH; $STORE is `store` in the
-/// scratch directory and is what `image` uses.
+/// scratch directory and is what `image` uses. It is less
+/// patient than usual (WORKSHOP_PATIENCE).
 Outcome run(const Scratch& scratch, const std::string& script);
 
 /// Whether `text` is one line, and `part` is in it: an error message.
