@@ -151,6 +151,7 @@ struct Trial {
   std::string name;  ///< "walk-3"
   std::string text;
   std::function<bool(int)> must_pass, must_fail;
+  std::vector<std::string> tests;  ///< Catch2's arguments: which tests to run, all of them if empty
 };
 
 Findings judge_trial(const Project& project, const Level& level, const std::vector<Step>& steps,
@@ -161,8 +162,8 @@ Findings judge_trial(const Project& project, const Level& level, const std::vect
   if (!variant.messages.empty())
     findings.defects.push_back(fmt::format("{}: the compiler says\n{}", name, variant.messages));
   if (variant.compiles)
-    add(findings, compare(name, steps, run_tests(project, level, variant.program, {}), trial.must_pass,
-                          trial.must_fail));
+    add(findings, compare(name, steps, run_tests(project, level, variant.program, trial.tests),
+                          trial.must_pass, trial.must_fail));
   return findings;
 }
 
@@ -195,13 +196,19 @@ Findings judge_trials(const Project& project, const Level& level, const std::vec
 Trial walk_to(int last, const StepFile& skeleton, const StepFile& solution) {
   const auto up_to = [last](int step) { return step <= last; };
   const auto beyond = [last](int step) { return step > last; };
-  return {fmt::format("walk-{}", last), with_blocks_of(skeleton, solution, up_to), up_to, beyond};
+  return {fmt::format("walk-{}", last), with_blocks_of(skeleton, solution, up_to), up_to, beyond, {}};
 }
 
+/// The first failure is the verdict: what other tests make of the missing step is nobody's question, and many
+/// of them would wait out a time limit.
 Trial mutant_of(int number, const StepFile& skeleton, const StepFile& solution) {
   const auto is_it = [number](int step) { return step == number; };
   const auto nobody = [](int) { return false; };
-  return {fmt::format("mutant-{}", number), with_blocks_of(solution, skeleton, is_it), nobody, is_it};
+  return {fmt::format("mutant-{}", number),
+          with_blocks_of(solution, skeleton, is_it),
+          nobody,
+          is_it,
+          {fmt::format("[step{}]", number), "--abort"}};
 }
 
 }  // namespace

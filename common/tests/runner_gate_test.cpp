@@ -87,6 +87,14 @@ TEST_CASE("a skeleton that compiles with a warning is caught") {
   CHECK(finds(sample, check_skeleton, "unused"));
 }
 
+TEST_CASE("a skeleton that does not compile is caught, with what the compiler says") {
+  const SampleWorkshop sample;
+  sample.replace(kSkeleton, "  //   puts(3)\n  // END(level01.1)", "  say(one);\n  // END(level01.1)");
+  const std::string text = said(sample, check_skeleton);
+  CHECK(contains(text, "level01 does not compile"));
+  CHECK(contains(text, "say"));
+}
+
 TEST_CASE("a solution that does not pass its own tests is caught by walk") {
   const SampleWorkshop sample;
   sample.replace(kSolution, "std::puts(\"two\");", "std::puts(\"2\");");

@@ -30,9 +30,14 @@ inline bool passes(const Test& test, const std::string& output) {
 template <std::size_t count>
 int run_tests(const Test (&tests)[count], int argc, char** argv) {
   bool abort = false, failed = false;
-  for (int i = 1; i < argc; ++i) abort = abort || std::string(argv[i]) == "--abort";
+  std::string only;  // a tag, as Catch2 takes it
+  for (int i = 1; i < argc; ++i) {
+    abort = abort || std::string(argv[i]) == "--abort";
+    if (argv[i][0] == '[') only = argv[i];
+  }
   const std::string output = output_of(std::getenv("WORKSHOP_PROGRAM"));
   for (const Test& test : tests) {
+    if (!only.empty() && only != test.tag) continue;
     failed = !passes(test, output) || failed;
     if (failed && abort) break;
   }
