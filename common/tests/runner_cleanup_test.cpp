@@ -208,3 +208,29 @@ TEST_CASE("what another process still has open makes the container stay, and the
   )sh");
   WORKSHOP_EXPECT(run, run.status == 0, "the one in use should stay, the other not");
 }
+
+TEST_CASE("killed half-way among many containers and run again, it finishes") {
+  WORKSHOP_SANDBOX(host, As::root);
+  const Run run = shell(host, R"sh(
+    many=0
+    while [ $many -lt 60 ]; do
+      container=$store/containers/11111111-2222-3333-4444-$((many + 100000000000))
+      make_container
+      mount_as_level_1_does
+      many=$((many + 1))
+    done
+    all=$(ls $store/containers | wc -l)
+    workshop cleanup > /dev/null &
+    # Counted by the shell itself: a program started for it would come too late.
+    while set -- $store/containers/*; [ $# -eq $all ]; do :; done
+    kill -KILL $!
+    status=0; wait $! || status=$?
+    test $status = 137
+    test "$(ls $store/containers | wc -l)" -gt 0 && echo control: some are left
+    workshop cleanup
+    test "$(ls $store/containers | wc -l)" = 0
+    ! is_mounted "$store/.*"
+  )sh");
+  WORKSHOP_EXPECT(run, run.status == 0, "the second call should remove what the first did not get to");
+  WORKSHOP_EXPECT(run, contains(run.out, "control: some are left"), "the control: the first did not finish");
+}
