@@ -132,7 +132,7 @@ TEST_CASE("/dev/null is the device", "[step5]") {
   WORKSHOP_SANDBOX(host, As::root);
   const Run run = inside(host, "echo lost > /dev/null; stat -c '%F %t:%T %a' /dev/null; cat /dev/null");
   WORKSHOP_EXPECT(
-      inside, run.status == 0 && run.out == "character special file 1:3 666\n",
+      run, run.status == 0 && run.out == "character special file 1:3 666\n",
       "is it made with mknod(2), S_IFCHR and makedev(1, 3), and open to everybody (chmod(2): the umask)?");
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/runner/build.hpp"
 #include "common/runner/chapter.hpp"
+#include "common/runner/golden.hpp"
 #include "common/runner/steps.hpp"
 #include "common/runner/terminal.hpp"
 #include "common/runner/variant.hpp"
@@ -152,6 +153,7 @@ struct Trial {
   std::string text;
   std::function<bool(int)> must_pass, must_fail;
   std::vector<std::string> tests;  ///< Catch2's arguments: which tests to run, all of them if empty
+  std::function<std::string(const TestRun&)> judge_text;  ///< what is wrong with what a learner reads
 };
 
 Findings judge_trial(const Project& project, const Level& level, const std::vector<Step>& steps,
@@ -161,9 +163,11 @@ Findings judge_trial(const Project& project, const Level& level, const std::vect
   Findings findings;
   if (!variant.messages.empty())
     findings.defects.push_back(fmt::format("{}: the compiler says\n{}", name, variant.messages));
-  if (variant.compiles)
-    add(findings, compare(name, steps, run_tests(project, level, variant.program, trial.tests),
-                          trial.must_pass, trial.must_fail));
+  if (!variant.compiles) return findings;
+  const TestRun run = run_tests(project, level, variant.program, trial.tests);
+  add(findings, compare(name, steps, run, trial.must_pass, trial.must_fail));
+  const std::string wrong = trial.judge_text ? trial.judge_text(run) : "";
+  if (!wrong.empty()) findings.defects.push_back(name + ": " + wrong);
   return findings;
 }
 
@@ -196,11 +200,11 @@ Findings judge_trials(const Project& project, const Level& level, const std::vec
 Trial walk_to(int last, const StepFile& skeleton, const StepFile& solution) {
   const auto up_to = [last](int step) { return step <= last; };
   const auto beyond = [last](int step) { return step > last; };
-  return {fmt::format("walk-{}", last), with_blocks_of(skeleton, solution, up_to), up_to, beyond, {}};
+  return {fmt::format("walk-{}", last), with_blocks_of(skeleton, solution, up_to), up_to, beyond, {}, {}};
 }
 
-/// The first failure is the verdict: what other tests make of the missing step is nobody's question, and many
-/// of them would wait out a time limit.
+/// Judged by its own step's tests: what the others make of the missing step is nobody's question, and some of
+/// them would wait out a time limit.
 Trial mutant_of(int number, const StepFile& skeleton, const StepFile& solution) {
   const auto is_it = [number](int step) { return step == number; };
   const auto nobody = [](int) { return false; };
@@ -208,7 +212,23 @@ Trial mutant_of(int number, const StepFile& skeleton, const StepFile& solution) 
           with_blocks_of(solution, skeleton, is_it),
           nobody,
           is_it,
-          {fmt::format("[step{}]", number), "--abort"}};
+          {fmt::format("[step{}]", number)},
+          {}};
+}
+
+/// `judge_text` says what is wrong with what a learner reads who lacks the step.
+Findings judge_mutants(const Project& project, const Level& level,
+                       const std::function<std::string(int step, const std::string& text)>& judge_text) {
+  const StepFile skeleton = read_steps(level.skeleton), solution = read_steps(level.solution);
+  std::vector<Trial> trials;
+  for (const auto& step : solution.steps()) {
+    trials.push_back(mutant_of(step.number, skeleton, solution));
+    trials.back().judge_text = [&project, &judge_text, number = step.number](const TestRun& run) {
+      const auto text = golden_text(project, run, number);
+      return text ? judge_text(number, *text) : "";
+    };
+  }
+  return judge_trials(project, level, solution.steps(), trials);
 }
 
 }  // namespace
@@ -243,10 +263,16 @@ Findings check_walk(const Project& project, const Level& level) {
 }
 
 Findings check_mutants(const Project& project, const Level& level) {
-  const StepFile skeleton = read_steps(level.skeleton), solution = read_steps(level.solution);
-  std::vector<Trial> trials;
-  for (const auto& step : solution.steps()) trials.push_back(mutant_of(step.number, skeleton, solution));
-  return judge_trials(project, level, solution.steps(), trials);
+  return judge_mutants(project, level, [&](int step, const std::string& text) {
+    return compare_with_golden(project, level, step, text);
+  });
+}
+
+Findings update_golden(const Project& project, const Level& level) {
+  return judge_mutants(project, level, [&](int step, const std::string& text) {
+    write_file(project, golden_file(project, level, step), text);
+    return std::string();
+  });
 }
 
 Findings compare(const std::string& name, const std::vector<Step>& steps, const TestRun& run,

@@ -27,8 +27,12 @@ Findings check_skeleton(const Project& project, const Level& level);
 /// for every k up to all.
 Findings check_walk(const Project& project, const Level& level);
 
-/// With one step of the solution put back to its skeleton text, that step's tests fail: for every step.
+/// With one step of the solution put back to its skeleton text, that step's tests fail: for every step. What
+/// they say is what common/runner/golden.hpp keeps.
 Findings check_mutants(const Project& project, const Level& level);
+
+/// The same; what the tests say is kept from now on.
+Findings update_golden(const Project& project, const Level& level);
 
 /// Compares what the tests said with what they should have said. `name` is what was judged. `must_fail` says
 /// of a step whether at least one of its tests has to fail; `must_pass`, whether all have to pass.

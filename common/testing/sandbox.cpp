@@ -36,7 +36,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kTimeLimit = 30s;  // no program under test takes a tenth of it: only what hangs meets it
+constexpr auto kTimeLimit = 10s;  // no program under test takes a tenth of it: only what hangs meets it
 /// What a sandbox does not share with the machine.
 int namespaces() {
   const int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;

@@ -32,8 +32,9 @@ namespace {
   return ::setenv("WORKSHOP_PROGRAM", (program_folder() + "/workshop").c_str(), 1) == 0;
 }();
 
-/// A store for root and the user alike.
-const std::string kPrelude = "mkdir -p -m 1777 /tmp/both; export WORKSHOP_STORE=/tmp/both; ";
+/// A store for root and the user alike; and who calls, as sudo says it.
+const std::string kPrelude = "mkdir -p -m 1777 /tmp/both; export WORKSHOP_STORE=/tmp/both SUDO_USER=" +
+                             (ordinary_user() ? ordinary_user()->name : "") + "; ";
 
 /// What the doctor says of a need below its table: problem and remedy; "" where it is content.
 std::string finding(const std::string& out, const std::string& need) {
