@@ -115,6 +115,18 @@ TEST_CASE("a step that no test notices is caught by mutants") {
   CHECK(finds(sample, check_mutants, "mutant-2: none of the tests of step 2 fails"));
 }
 
+TEST_CASE("a message that reads otherwise than it did is caught, and kept when the author says so") {
+  const SampleWorkshop sample;
+  const char* kept = "common/tests/golden/level01.step2.txt";
+  sample.replace(kept, "expected the word: two", "expected: two");
+  CHECK(finds(sample, check_mutants, "-    expected: two\n+    expected the word: two"));
+  std::filesystem::remove(sample.folder() / "common/tests/golden/level01.step3.txt");
+  CHECK(finds(sample, check_mutants, "level01.step3.txt is not there"));
+  CHECK(sample.run("gate 1 --update").status == 0);
+  CHECK(said(sample, check_mutants).empty());
+  CHECK(contains(sample.read(kept), "expected the word: two"));
+}
+
 TEST_CASE("a learner's file is not judged as the skeleton, except where no skip is allowed") {
   const SampleWorkshop sample;
   std::filesystem::create_directories(sample.folder() / "build/skeletons");
