@@ -48,6 +48,12 @@ bool works(const std::vector<Result>& results, int level) {
   });
 }
 
+bool was_tried(const std::vector<Result>& results, int level) {
+  return std::none_of(results.begin(), results.end(), [&](const Result& result) {
+    return result.is_for(level) && result.answer.state == State::untried;
+  });
+}
+
 std::string cell(const Result& result, int level) {
   if (!result.is_for(level)) return "    ";
   switch (result.answer.state) {
@@ -84,12 +90,16 @@ void print_findings(const std::vector<Result>& results) {
 
 void print_summary(const std::vector<Result>& results) {
   std::string working, broken;
+  bool all_tried = true;
   for (int level = 1; level <= kLevels; ++level) {
     std::string& list = works(results, level) ? working : broken;
     list += fmt::format("{}{}", list.empty() ? "" : ", ", level);
+    all_tried = all_tried && was_tried(results, level);
   }
   print("\n");
-  if (broken.empty()) {
+  if (broken.empty() && !all_tried) {
+    print("Nothing is missing of what could be tried. Next: ./workshop\n");
+  } else if (broken.empty()) {
     print(green("All levels should work here.") + " Next: ./workshop\n");
   } else {
     print(fmt::format("{} {}.{}\n", red("Will not work here:"), "level " + broken,
@@ -103,7 +113,9 @@ void print_json(const std::vector<Result>& results, const Machine& machine) {
                                      {"root", machine.is_root},
                                      {"user", machine.user ? machine.user->name : ""}};
   for (int level = 1; level <= kLevels; ++level) {
-    document["levels"].push_back({{"level", level}, {"works", works(results, level)}});
+    nlohmann::ordered_json verdict = works(results, level);
+    if (works(results, level) && !was_tried(results, level)) verdict = nullptr;
+    document["levels"].push_back({{"level", level}, {"works", verdict}});
   }
   for (const Result& result : results) {
     document["needs"].push_back({{"what", result.need->what},

@@ -50,7 +50,6 @@ Answer failed(const std::string& problem, const std::string& mend) {
 }
 
 // --- why the kernel may have refused
-// -----------------------------------------------------------------------------
 
 /// The value of a line "NAME:\tVALUE" of /proc/self/status (proc_pid_status(5)).
 std::string own_status(const std::string& name) {
@@ -100,11 +99,11 @@ Answer tried(const std::function<void()>& function, const std::optional<User>& u
 }
 
 // --- for all levels
-// ----------------------------------------------------------------------------------------------
 
 Answer kernel(const Machine&) {
   return tried([] {
-    const unique_fd root(check(open_beneath(AT_FDCWD, "/", O_PATH, RESOLVE_NO_MAGICLINKS), "openat2(\"/\")"));
+    const unique_fd root(
+        check(open_beneath(AT_FDCWD, "/", O_PATH, RESOLVE_IN_ROOT), "openat2(\"/\", RESOLVE_IN_ROOT)"));
     // It has to know the call; the arguments are of nothing (mount_setattr(2), EINVAL).
     const long result = ::syscall(SYS_mount_setattr, root.get(), "", 0, nullptr, 0);
     if (result == -1 && errno == ENOSYS) check(result, "mount_setattr()");
@@ -176,7 +175,6 @@ Answer build_space(const Machine& machine) {
 }
 
 // --- the image stores
-// --------------------------------------------------------------------------------------------
 
 /// What a root file system is made of, in a scratch folder: links, modes, owners where one may give them.
 void hold_a_root_file_system(const fs::path& folder) {
@@ -227,7 +225,6 @@ Answer user_store(const Machine& machine) {
 }
 
 // --- levels 1 and 2, as root
-// -------------------------------------------------------------------------------------
 
 Answer root_access(const Machine& machine) {
   if (machine.is_root) return {};
@@ -247,9 +244,12 @@ Answer root_access(const Machine& machine) {
 
 Answer tried_as_root(const Machine& machine, const std::function<void()>& function) {
   if (::geteuid() != 0) return {State::untried, "needs root to be tried", "sudo ./workshop doctor"};
-  const Answer answer = tried(function);
-  if (answer.state == State::ok || !machine.is_root || answer.mend != kVirtualMachine) return answer;
-  return failed(answer.problem + ": root has not all its capabilities here, as in a container", kPrivileged);
+  const auto failure = attempt(function);
+  if (!failure) return {};
+  const bool refused = failure->error == EPERM || failure->error == EACCES;
+  // What limits user namespaces does not limit root of the machine.
+  if (!machine.is_root || !has_proc() || !refused) return explain(*failure);
+  return failed(failure->what + ": root has not all its capabilities here, as in a container", kPrivileged);
 }
 
 void make_mounts_private() {
@@ -299,7 +299,6 @@ Answer root_devices(const Machine& machine) {
 }
 
 // --- levels 3 to 5, as an ordinary user
-// --------------------------------------------------------------------------
 
 Answer tried_as_user(const Machine& machine, const std::function<void()>& function) {
   if (!machine.user) return {State::untried, "there is no ordinary user to try it as", "./workshop setup"};
@@ -351,9 +350,7 @@ Answer user_proc(const Machine& machine) {
 
 Answer subordinate_ids(const Machine& machine) {
   if (!machine.user) return {State::untried, "there is no ordinary user here", "./workshop setup"};
-  const std::string grant = fmt::format(
-      "./workshop setup   (or: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {})",
-      machine.user->name);
+  const char* grant = "./workshop setup";  // which finds ids that nobody else has
   try {
     const IdMaps maps = make_id_maps(machine.user->uid, machine.user->gid, 0, 0);
     for (const auto& map : {maps.uid, maps.gid}) {

@@ -1,6 +1,7 @@
 // `./workshop doctor` on machines that lack something, one thing at a time.
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -152,6 +153,7 @@ TEST_CASE("to an ordinary user the doctor says what only root could try, and tri
   const Run run = host.shell(kPrelude + "workshop doctor");
   WORKSHOP_EXPECT(run, contains(finding(run.out, "device nodes, as root"), "sudo ./workshop doctor"),
                   "root's part was not tried");
+  WORKSHOP_EXPECT(run, !contains(run.out, "All levels should work"), "nor is it said to work");
   for (const char* need :
        {"user namespaces", "an id of one's own in them", "mounts in them", "a fresh /proc in them",
         "newuidmap and newgidmap", "subordinate ids", "a place for one's own images"}) {
@@ -196,6 +198,17 @@ TEST_CASE("a filter for system calls, and AppArmor's restriction, are told apart
   REQUIRE(contains(finding(restricted, "user namespaces"), "AppArmor"));
   REQUIRE(contains(finding(restricted, "user namespaces"),
                    "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"));
+}
+
+TEST_CASE("root who lacks a capability is not sent to the switch for user namespaces") {
+  if (const auto why = cannot_run(As::root)) WORKSHOP_SKIP(*why);
+  const std::string said = doctor_after([] {
+    switch_restriction_on();
+    workshop::check(::prctl(PR_CAPBSET_DROP, CAP_MKNOD, 0, 0, 0), "prctl(PR_CAPBSET_DROP)");
+  });
+  INFO(said);
+  REQUIRE(contains(finding(said, "device nodes, as root"), "--privileged"));
+  REQUIRE(!contains(finding(said, "device nodes, as root"), "AppArmor"));
 }
 
 TEST_CASE("what the doctor says can be read by a program, and it leaves nothing behind") {
