@@ -109,22 +109,22 @@ const std::vector<Command>& commands() {
        "fetch an image from its registry and unpack it\n"
        "$WORKSHOP_REGISTRY is a mirror for docker.io; 'docker login' keeps credentials. The root file\n"
        "system is then at images/NAME/rootfs in the store.",
-       1, 1, "platform", Use::shared, run_pull},
+       1, 1, "platform max-size", Use::shared, run_pull},
       {"import", "[NAME] FILE|DIR",
        "bring an image from an archive or a folder\n"
        "An archive of 'docker save', an OCI image layout (folder or archive), or the archive of a root\n"
        "file system; compressed with gzip or zstd, or not. Without NAME all images in it come, under\n"
        "their own names.",
-       1, 2, "platform", Use::shared, run_import},
+       1, 2, "platform max-size", Use::shared, run_import},
       {"extract", "NAME DEST",
        "apply the layers of an image to the folder DEST\n"
        "DEST is made if it is missing and refused if it is not empty. Root gives files the owners\n"
        "they have in the image; an ordinary user cannot, and gets a note about it.",
-       2, 2, "", Use::shared, run_extract},
+       2, 2, "max-size", Use::shared, run_extract},
       {"unpack", "NAME",
        "make the image's own root file system, images/NAME/rootfs in the store\n"
        "'pull' does it too, and the levels do it for an image that was imported.",
-       1, 1, "", Use::shared, run_unpack},
+       1, 1, "max-size", Use::shared, run_unpack},
       {"save", "NAME... -o FILE",
        "write images into one archive, an OCI image layout\n"
        "'import' brings them from there to another machine, with the same digests.",

@@ -24,8 +24,9 @@ struct Command {
   const char* description;  ///< for --help; the first line is its summary
   std::size_t least;        ///< operands
   std::size_t most;
-  const char* options;  ///< those it has beside --store, -q and --help: "platform", "output" or ""
-  Store::Use use;       ///< of the store
+  const char*
+      options;  ///< those it has beside --store, -q and --help: words out of "platform", "output", "max-size"
+  Store::Use use;  ///< of the store
   void (*run)(const Arguments& arguments, Store& store);
 };
 

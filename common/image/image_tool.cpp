@@ -1,12 +1,14 @@
 // The program `image`: its command line. What the commands do is in commands.cpp.
 
 #include <cxxopts.hpp>
+#include <sstream>
 
 #include "common/image/commands.hpp"
 #include "common/image/identity.hpp"
 #include "common/image/images.hpp"
 #include "common/image/interrupt.hpp"
 #include "common/image/say.hpp"
+#include "common/image/unpack.hpp"
 #include "common/sys/error.hpp"
 
 namespace workshop {
@@ -37,6 +39,30 @@ const Command& find_command(const std::string& name) {
   throw UsageError(fmt::format("there is no command '{}'", name));
 }
 
+bool has_option(const Command& command, const std::string& option) {
+  std::istringstream options(command.options);
+  for (std::string word; options >> word;) {
+    if (word == option) return true;
+  }
+  return false;
+}
+
+/// "500M": bytes, or with K, M, G or T that many times 1024 each.
+std::uint64_t parse_size(const std::string& text) {
+  static const std::string kUnits = "KMGT";
+  std::size_t digits = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+  const auto unit = digits < text.size() ? kUnits.find(text[digits]) : std::string::npos;
+  const bool whole = text.size() == digits || (text.size() == digits + 1 && unit != std::string::npos);
+  const unsigned shift = unit == std::string::npos ? 0 : 10 * static_cast<unsigned>(unit + 1);
+  const std::uint64_t number = whole && digits > 0 && digits < 19 ? std::stoull(text.substr(0, digits)) : 0;
+  if (number == 0 || number > UINT64_MAX >> shift) {
+    throw UsageError(
+        fmt::format("--max-size \"{}\": not a size; it is a number, or one with K, M, G or T", text));
+  }
+  return number << shift;
+}
+
 cxxopts::Options options_of(const Command& command) {
   cxxopts::Options options(fmt::format("{} {}", program_name(), command.name), summary(command) + ".");
   options.positional_help(command.operands);
@@ -44,11 +70,15 @@ cxxopts::Options options_of(const Command& command) {
   auto add = options.add_options();
   add("store", "image store", cxxopts::value<std::string>()->default_value(default_store()), "DIR");
   add("q,quiet", "say nothing unless something is wrong");
-  if (command.options == std::string("platform")) {
+  if (has_option(command, "max-size")) {
+    add("max-size", "refuse an image that unpacks to more than this",
+        cxxopts::value<std::string>()->default_value("64G"), "SIZE");
+  }
+  if (has_option(command, "platform")) {
     add("platform", "for another machine than this one: OS/ARCH[/VARIANT]", cxxopts::value<std::string>(),
         "PLATFORM");
   }
-  if (command.options == std::string("output")) {
+  if (has_option(command, "output")) {
     add("o,output", "the archive to write", cxxopts::value<std::string>(), "FILE");
   }
   add("help", "show this");
@@ -67,11 +97,12 @@ Arguments arguments_of(const Command& command, const cxxopts::ParseResult& parse
   arguments.store = parsed["store"].as<std::string>();
   arguments.quiet = parsed.count("quiet") > 0;
   if (parsed.count("operands")) arguments.operands = parsed["operands"].as<std::vector<std::string>>();
-  if (command.options == std::string("output")) {
+  if (has_option(command, "max-size")) set_limits({parse_size(parsed["max-size"].as<std::string>())});
+  if (has_option(command, "output")) {
     if (!parsed.count("output")) throw UsageError(fmt::format("'{}' needs -o FILE", command.name));
     arguments.output = parsed["output"].as<std::string>();
   }
-  if (command.options == std::string("platform") && parsed.count("platform")) {
+  if (has_option(command, "platform") && parsed.count("platform")) {
     arguments.platform = Platform::parse(parsed["platform"].as<std::string>());
   }
   const std::size_t count = arguments.operands.size();
@@ -144,6 +175,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const Interrupted&) {
     end_by_interrupt();
+  } catch (const LimitExceeded& error) {
+    report(fmt::format("{}; if it is what you want: --max-size SIZE", error.what()));
+    return kFailed;
   } catch (const std::system_error& error) {
     const char* advice = hint(error.code().value());
     report(advice ? fmt::format("{}; {}", error.what(), advice) : error.what());

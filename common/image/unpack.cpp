@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+ExtractionLimits limits_;  // set once, from the command line
+
 void tell(const ExtractionNotices& notices) {
   if (notices.owners_left_out) {
     say("without root, the files belong to you and not to the owners they have in the image");
@@ -73,6 +75,10 @@ void swap_in(const std::string& fresh, const std::string& folder) {
 
 }  // namespace
 
+void set_limits(const ExtractionLimits& limits) {
+  limits_ = limits;
+}
+
 Image::Image(const Store& from, const StoredImage& image)
     : stored(image),
       manifest(Manifest::parse(from.read(image.manifest))),
@@ -89,7 +95,7 @@ void extract(const Image& image, const std::string& destination) {
   const ActAsOurselves ourselves;
   const bool made = ::access(destination.c_str(), F_OK) == -1;
   if (made) make_directories(destination);
-  Extraction extraction(destination);
+  Extraction extraction(destination, limits_);
   try {
     apply_layers(image, extraction);
   } catch (...) {
@@ -125,7 +131,7 @@ std::string unpack(const Image& image, Store& store) {
   require_unused(name, store);
   make_directories(fresh + "/rootfs");
   try {
-    Extraction extraction(fresh + "/rootfs");
+    Extraction extraction(fresh + "/rootfs", limits_);
     apply_layers(image, extraction);
     replace_file(fresh + "/config.json", image.configuration);
     swap_in(fresh, folder_of(name, store));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/image/layer.hpp"
 #include "common/image/store.hpp"
 
 namespace workshop {
@@ -15,6 +16,9 @@ struct Image {
   /// Throws std::runtime_error if the documents are missing, damaged or do not fit together.
   Image(const Store& from, const StoredImage& image);
 };
+
+/// What all images that are unpacked from now on may ask of the machine.
+void set_limits(const ExtractionLimits& limits);
 
 /// Applies the layers to `destination`, which is made if it is missing and refused if it is not empty. Each
 /// layer is compared with its diff_id. After a failure `destination` is again as it was.

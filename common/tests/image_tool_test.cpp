@@ -218,6 +218,24 @@ TEST_CASE("a name that is not there names its neighbours and the command that ge
   WORKSHOP_RUN(scratch, "test ! -e x");
 }
 
+TEST_CASE("an image that unpacks to more than --max-size is refused, and nothing is left of it") {
+  const Scratch scratch;
+  WORKSHOP_RUN(scratch,
+               "mkdir tree && truncate -s 20M tree/bomb && tar -C tree -czf bomb.tar.gz . && "
+               "test $(stat -c %s bomb.tar.gz) -lt 100000 && image import bomb bomb.tar.gz");
+  WORKSHOP_REFUSED(scratch, "image extract bomb root --max-size 10M",
+                   "unpacks to more than 10 MiB; if it is what you want: --max-size");
+  WORKSHOP_REFUSED(scratch, "image unpack bomb --max-size 10M", "unpacks to more than 10 MiB");
+  WORKSHOP_RUN(scratch, "test ! -e root && test ! -e store/images/bomb && ! test -e store/images/.unpacking");
+  WORKSHOP_RUN(scratch, "image extract bomb root --max-size 30M && test $(stat -c %s root/bomb) = 20971520");
+  for (const char* size : {"0", "x", "1X", "-1", "99999999999999999999", "99999999999T", "1.5G", "\"\""}) {
+    const auto refused = run(scratch, std::string("image extract bomb other --max-size ") + size);
+    INFO(refused);
+    CHECK(refused.status == 125);
+    CHECK(contains(refused.err, "not a size"));
+  }
+}
+
 TEST_CASE("extract refuses a destination with something in it and leaves it alone") {
   const Scratch scratch;
   WORKSHOP_RUN(scratch, "mkdir there && echo precious > there/file && echo x > plain");
