@@ -1,6 +1,7 @@
 # How things are built here: flags, and the functions that declare a library, a test and a level.
 
 option(WORKSHOP_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(WORKSHOP_FUZZ "Build the targets of common/fuzz (Clang only)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -16,6 +17,9 @@ target_compile_options(workshop_flags INTERFACE -Wall -Wextra -Wshadow
 if(WORKSHOP_SANITIZE)
   target_compile_options(workshop_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(workshop_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(WORKSHOP_FUZZ)
+  target_compile_options(workshop_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 enable_testing()

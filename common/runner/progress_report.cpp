@@ -22,6 +22,7 @@ using nlohmann::json;
 using State = StepVerdict::State;
 
 constexpr const char* kSchema = "workshop.check/1";
+constexpr std::size_t kMostLevels = 9;
 constexpr off_t kLargest = 1 << 20;  // of a report: explanations of five levels are some kilobytes
 
 const char* name_of(State state) {
@@ -143,6 +144,8 @@ ProgressReport read_report(const std::filesystem::path& path) {
     if (document.at("schema") != kSchema)
       throw std::runtime_error(fmt::format("it is no report of this version of the workshop ({})", kSchema));
     ProgressReport report{document.at("name").get<std::string>(), document.at("time").get<std::string>(), {}};
+    if (document.at("levels").size() > kMostLevels)
+      throw std::runtime_error("it has more levels than the workshop");
     for (const auto& level : document.at("levels")) report.levels.push_back(level_from(level));
     return report;
   } catch (const json::exception&) {

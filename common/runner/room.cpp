@@ -26,9 +26,12 @@ struct Seat {
   std::string title;                ///< of the step
 };
 
-/// At most `width` characters of somebody else's text, none of which gives orders to the terminal.
+/// At most `width` bytes of somebody else's text, in one line, none of which gives orders to the terminal.
 std::string fitting(const std::string& text, std::size_t width) {
-  return printable(text.size() <= width ? text : text.substr(0, width - 1) + "~");
+  std::string line = printable(text);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, '?');
+  return line.size() <= width ? line : line.substr(0, width - 1) + "~";
 }
 
 Seat seat_of(const ProgressReport& report) {

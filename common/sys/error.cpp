@@ -19,8 +19,12 @@ const char* program_name() {
 }
 
 std::string printable(std::string text) {
-  for (char& c : text) {
-    if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f) c = '?';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) text[i] = '?';
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+      text[i] = text[i + 1] = '?';  // U+0080 to U+009F (ECMA-48, C1)
   }
   return text;
 }

@@ -97,6 +97,13 @@ TEST_CASE("what is no report does the room no harm") {
   write(scratch, "good.json", report_of("good", 1));
   write(scratch, "half.json", report_of("half", 1).substr(0, 90));
   write(scratch, "other.json", R"({"schema": "something/1"})");
+  write(scratch, "forged.json",
+        report_of("me\nforged-row \xc2\x9b"
+                  "2J",
+                  1));
+  json many = json::parse(report_of("many", 1));
+  for (int level = 2; level < 100; ++level) many["levels"].push_back(many["levels"][0]);
+  write(scratch, "many.json", many.dump());
   write(scratch, "parts.json", R"({"schema": "workshop.check/1", "name": 7})");
   write(scratch, "orders.json", report_of("\033[2Jevil\r\n", 1));
   scratch.shell(
@@ -106,11 +113,14 @@ TEST_CASE("what is no report does the room no harm") {
   CHECK(room.status == 0);
   CHECK(contains(room.out, "good"));
   CHECK(!contains(room.out, "\033"));
+  CHECK(!contains(room.out, "\xc2\x9b"));
+  CHECK(!contains(room.out, "\nforged-row"));
   for (const char* line : {"half.json is left out: it is not JSON, or still being written",
                            "other.json is left out: it is no report of this version",
                            "parts.json is left out: parts of a report are missing",
                            "fifo.json is left out: it is no regular file", "link.json is left out: ",
-                           "folder.json is left out: ", "large.json is left out: it is too large"}) {
+                           "folder.json is left out: ", "large.json is left out: it is too large",
+                           "many.json is left out: it has more levels"}) {
     INFO(line);
     CHECK(contains(room.err, line));
   }
