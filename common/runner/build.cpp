@@ -24,13 +24,6 @@ std::string progress_of(const std::string& line) {
   return is_progress ? line.substr(1, end - 1) : "";
 }
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
 std::vector<std::string> build_command(const Project& project, const std::vector<std::string>& targets) {
   // ninja itself where it is what was configured: cmake needs three times as long to find out that there is
   // nothing to do.

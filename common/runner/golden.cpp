@@ -13,14 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  if (from.empty()) return text;
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
 /// What differs from run to run, or from machine to machine, and what stands for it.
 std::string normal(const Project& project, std::string line) {
   static const std::pair<std::regex, const char*> kVariable[] = {

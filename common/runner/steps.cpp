@@ -197,4 +197,12 @@ std::vector<std::string> split_lines(const std::string& text) {
   return result;
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  if (from.empty()) return text;
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
 }  // namespace workshop

@@ -59,5 +59,7 @@ std::string with_blocks_of(const StepFile& file, const StepFile& source,
 /// Lines with an end of line each.
 std::string join_lines(const std::vector<std::string>& lines);
 std::vector<std::string> split_lines(const std::string& text);
+/// `text` with `to` for every `from`.
+std::string replaced(std::string text, const std::string& from, const std::string& to);
 
 }  // namespace workshop

@@ -12,13 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
 /// The word after the last `option` of a command, as ninja has it for the shell.
 std::string word_after(const std::string& command, const std::string& option) {
   const auto from = command.rfind(" " + option + " ");
