@@ -173,7 +173,7 @@ int run(const Options& options) {
     supervisor.kill(pid);
     throw;
   }
-  return supervisor.wait(pid);
+  return supervisor.wait(pid, container.child_end);
 }
 
 int pull(const Options& options) {

@@ -189,7 +189,7 @@ int run(const Options& options, const workshop::IdMaps& maps) {
     supervisor.kill(pid);
     throw;
   }
-  return supervisor.wait(pid);
+  return supervisor.wait(pid, container.child_end);
 }
 
 }  // namespace

@@ -126,6 +126,16 @@ int Supervisor::wait(pid_t pid) {
   }
 }
 
+int Supervisor::wait(pid_t pid, const unique_fd& start) {
+  const int status = wait(pid);
+  pollfd unread{start.get(), POLLIN, 0};
+  if (status == kSignalBase + SIGKILL && ::poll(&unread, 1, 0) == 1) {
+    throw std::runtime_error(
+        "the container was killed before its set-up ended; the kernel may say why: sudo dmesg | tail");
+  }
+  return status;
+}
+
 void Supervisor::kill(pid_t pid) const {
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
