@@ -6,6 +6,7 @@
 #include "common/testing/catch.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
+#include "common/testing/text.hpp"
 
 using namespace workshop::testing;
 
@@ -21,10 +22,6 @@ Run busybox(const Sandbox& host, std::vector<std::string> command) {
 Run inside(const Sandbox& host, const std::string& script) {
   return host.run(
       {"run", "--", "sh", "-c", "if [ -e /tmp/store ]; then echo still on the host; exit 1; fi; " + script});
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "common/testing/image_fixture.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
+#include "common/testing/text.hpp"
 
 using namespace workshop::testing;
 
@@ -16,10 +17,6 @@ namespace {
 /// level02 run -- sh -c SCRIPT, in the built-in image.
 Run inside(const Sandbox& host, const std::string& script) {
   return host.run({"run", "--", "sh", "-c", script});
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

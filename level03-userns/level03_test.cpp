@@ -6,6 +6,7 @@
 #include "common/testing/catch.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
+#include "common/testing/text.hpp"
 
 using namespace workshop::testing;
 
@@ -14,10 +15,6 @@ namespace {
 /// level03 run -- sh -c SCRIPT, on the host's own root.
 Run inside(const Sandbox& host, const std::string& script) {
   return host.run({"run", "--", "sh", "-c", script});
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

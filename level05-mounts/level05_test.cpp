@@ -7,36 +7,31 @@
 #include "common/testing/catch.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
+#include "common/testing/text.hpp"
 
 using namespace workshop::testing;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// Makes ~/root as level 4 does, and on the host a /etc that tests can change.
 void make_root(const Sandbox& host) {
-  const std::string name = ordinary_user()->name;
-  const Run etc = host.root_shell(
-      "mkdir /tmp/etc && cp -a /etc/. /tmp/etc && mount --bind /tmp/etc /etc && rm -f /etc/resolv.conf && "
-      "echo nameserver 192.0.2.1 > /etc/resolv.conf && echo " +
-      name +
-      ":200000:65536 > /etc/subuid && "
-      "echo " +
-      name + ":300000:65536 > /etc/subgid");
+  const Run etc =
+      host.root_shell("USER=" + ordinary_user()->name +
+                      "; mkdir /tmp/etc && cp -a /etc/. /tmp/etc && mount --bind /tmp/etc /etc && "
+                      "rm -f /etc/resolv.conf && echo nameserver 192.0.2.1 > /etc/resolv.conf && "
+                      "echo $USER:200000:65536 > /etc/subuid && echo $USER:300000:65536 > /etc/subgid");
   WORKSHOP_EXPECT(etc, etc.status == 0, "the test's own set-up");
   const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
   WORKSHOP_EXPECT(extract, extract.status == 0, "level 4's way to make a root file system");
 }
 
-/// level05 run OPTIONS --root root -- sh -c SCRIPT. In the script $R is the container's root: until step 6
-/// enters it, that is /tmp/home/root.
+/// Sets $R to the container's root as a script in it sees it: /tmp/home/root, until step 6 enters it.
+const std::string kFindRoot = "R=/tmp/home/root; [ -d $R ] || R=; ";
+
+/// level05 run OPTIONS --root root -- sh -c SCRIPT
 Run inside(const Sandbox& host, const std::string& script, std::vector<std::string> options = {}) {
   options.insert(options.begin(), "run");
-  options.insert(options.end(),
-                 {"--root", "root", "--", "sh", "-c", "R=/tmp/home/root; [ -d $R ] || R=; " + script});
+  options.insert(options.end(), {"--root", "root", "--", "sh", "-c", kFindRoot + script});
   return host.run(options);
 }
 
@@ -70,8 +65,8 @@ TEST_CASE("the device nodes are the host's, bound", "[step2]") {
 TEST_CASE("a new terminal can be opened", "[step2]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
-  host.run(
-      {"run", "--", "touch", "/tmp/home/root/dev/ptmx"});  // as people do who have read about bind mounts
+  // As people do who have read about bind mounts.
+  host.run({"run", "--", "touch", "root/dev/ptmx"});
   const Run run = inside(host, "readlink $R/dev/ptmx; exec 3<>$R/dev/ptmx && ls $R/dev/pts");
   WORKSHOP_EXPECT(
       run, run.status == 0 && contains(run.out, "pts/ptmx\n") && contains(run.out, "0\nptmx\n"),
@@ -91,17 +86,16 @@ TEST_CASE("/etc/resolv.conf is the host's, also when it changes", "[step4]") {
   const Run run = inside(host, "cat $R/etc/resolv.conf");
   WORKSHOP_EXPECT(run, run.out == "nameserver 192.0.2.1\n", "bound from the host's /etc/resolv.conf");
 
-  Process watcher = host.start({"run", "--root", "root", "--", "sh", "-c",
-                                "R=/tmp/home/root; [ -d $R ] || R=; echo ready; until grep 192.0.2.2 "
-                                "$R/etc/resolv.conf; do sleep 0.01; done"});
+  Process watcher =
+      host.start({"run", "--root", "root", "--", "sh", "-c",
+                  kFindRoot + "echo ready; until grep 192.0.2.2 $R/etc/resolv.conf; do sleep 0.01; done"});
   REQUIRE(watcher.wrote("ready"));
   host.root_shell("echo nameserver 192.0.2.2 > /etc/resolv.conf");
   const Run seen = watcher.wait();
   WORKSHOP_EXPECT(seen, seen.status == 0, "a copy would not change with the host's file");
 }
 
-TEST_CASE("a symbolic link at /etc/resolv.conf is followed, and one that leads nowhere is left out",
-          "[step4]") {
+TEST_CASE("a link at /etc/resolv.conf is followed, and left out if it leads nowhere", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.root_shell(
@@ -118,8 +112,7 @@ TEST_CASE("a link in the image does not lead out of it", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   host.run({"run", "--", "sh", "-c",
-            "rm /tmp/home/root/etc/resolv.conf; ln -s /made-by-mistake /tmp/home/root/etc/resolv.conf"});
-  host.run({"run", "--", "sh", "-c", "rm -r /tmp/home/root/sys; ln -s /tmp /tmp/home/root/sys"});
+            "cd root; rm -r etc/resolv.conf sys; ln -s /made-by-mistake etc/resolv.conf; ln -s /tmp sys"});
   const Run run = inside(host, "true");
   const Run outside =
       host.shell("ls -d /made-by-mistake /tmp/kernel; grep -c ' /tmp sysfs' /proc/self/mounts");
@@ -189,6 +182,7 @@ TEST_CASE("--user is looked up in the container", "[step7]") {
   const Run add = host.run({"run", "--", "sh", "-c",
                             "cd /tmp/home/root; mkdir -p home/alpine; chown 1100:1100 home/alpine; "
                             "echo alpine:x:1100:1100::/home/alpine:/bin/sh >> etc/passwd; "
+                            "echo homeless:x:7:7::/nonexistent:/bin/sh >> etc/passwd; "
                             "echo alpine:x:1100: >> etc/group; echo wheel:x:77:root,alpine >> etc/group"});
   REQUIRE(add.status == 0);
   const Run name = inside(host, "id -u; id -G; echo $HOME; pwd; touch ~/made", {"--user", "alpine"});
@@ -199,8 +193,6 @@ TEST_CASE("--user is looked up in the container", "[step7]") {
                   "uid 1100 inside is the user outside");
   const Run number = inside(host, "id -un; id -g", {"-u", "1100"});
   WORKSHOP_EXPECT(number, number.out == "alpine\n1100\n", "a uid is found as well");
-  host.run(
-      {"run", "--", "sh", "-c", "echo homeless:x:7:7::/nonexistent:/bin/sh >> /tmp/home/root/etc/passwd"});
   const Run homeless = inside(host, "id -u; pwd", {"-u", "homeless"});
   WORKSHOP_EXPECT(homeless, homeless.out == "7\n/\n", "a home that is not there is no reason to fail");
   const Run unknown = inside(host, "true", {"-u", "nosuchuser"});
@@ -244,14 +236,10 @@ TEST_CASE("what is mounted below a read-only volume is read-only, too", "[step8]
 TEST_CASE("--pivot-root leaves nothing of the host in the mount table", "[step9]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
-  const Run chroot = inside(host, "cat /proc/self/mountinfo | wc -l");
-  const Run pivot = inside(host, "cat /proc/self/mountinfo | wc -l; ls /tmp; pwd", {"--pivot-root"});
-  INFO(chroot);
-  WORKSHOP_EXPECT(pivot, pivot.status == 0 && contains(pivot.out, "\n/\n"), "pivot_root(2), as in level 2");
-  const Run parent =
-      inside(host, "head -n 1 /proc/self/mountinfo | cut -d ' ' -f 5; chroot /proc/1/root ls /tmp",
-             {"--pivot-root"});
-  WORKSHOP_EXPECT(parent, parent.out.rfind("/\n", 0) == 0, "the root is a mount of its own");
+  const Run run =
+      inside(host, "cut -d' ' -f5 /proc/self/mountinfo | head -n1; ls /tmp; pwd", {"--pivot-root"});
+  WORKSHOP_EXPECT(run, run.status == 0 && run.out == "/\n/\n",
+                  "pivot_root(2), as in level 2: the root is a mount of its own");
   const Run here = host.shell("cd root && exec level05 run --pivot-root --root . -- ls /tmp");
   WORKSHOP_EXPECT(here, here.status == 0 && here.out.empty(), "the root may be where we are");
 }
@@ -289,9 +277,8 @@ TEST_CASE("what level 4 taught still works", "[program]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
   make_root(host);
   const Run maps = host.run({"run", "--", "sh", "-c", "id -u; sed 's/^ *//; s/  */ /g' /proc/self/uid_map"});
-  WORKSHOP_EXPECT(maps,
-                  maps.out == "0\n0 200000 1100\n1100 " + std::to_string(ordinary_user()->uid) +
-                                  " 1\n1101 201100 64436\n",
+  const std::string uid = std::to_string(ordinary_user()->uid);
+  WORKSHOP_EXPECT(maps, maps.out == "0\n0 200000 1100\n1100 " + uid + " 1\n1101 201100 64436\n",
                   "the id maps");
 }
 

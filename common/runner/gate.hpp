@@ -15,9 +15,9 @@ struct Findings {
   std::vector<std::string> skipped;  ///< what could not be judged on this machine
 };
 
-/// The rules for a level's files: skeleton and solution are the same but for their blocks; the steps are
-/// numbered 1, 2, 3; each has a test, a heading in the chapter and three hints; the chapters link to each
-/// other.
+/// The rules for a level's files: no file or function is too long to be read in one go; skeleton and solution
+/// are the same but for their blocks; the steps are numbered 1, 2, 3; each has a test, a heading in the
+/// chapter and three hints; the chapters link to each other.
 Findings check_files(const Project& project, const Level& level);
 
 /// The skeleton compiles without a warning, and each step's tests fail on it.

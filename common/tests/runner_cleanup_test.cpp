@@ -7,6 +7,7 @@
 #include "common/testing/catch.hpp"
 #include "common/testing/sandbox.hpp"
 #include "common/testing/skip.hpp"
+#include "common/testing/text.hpp"
 
 using namespace workshop::testing;
 
@@ -37,10 +38,6 @@ const std::string kPrelude = R"sh(set -e
 
 Run shell(const Sandbox& host, const std::string& script) {
   return host.shell(kPrelude + script);
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include "common/runner/gate.hpp"
 
 #include "common/testing/catch.hpp"
+#include "common/testing/text.hpp"
 #include "common/tests/runner_samples.hpp"
 
 using namespace workshop;
+using workshop::testing::contains;
 
 namespace {
 
@@ -17,10 +19,6 @@ std::string said(const SampleWorkshop& sample, Check check) {
   std::string text;
   for (const auto& defect : check(project, project.level("1")).defects) text += defect + "\n";
   return text;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// Whether the check says so; if not, what it does say.
@@ -73,6 +71,19 @@ TEST_CASE("files that break a rule are caught") {
     INFO(row.file << ": " << row.from << " -> " << row.to);
     CHECK(finds(sample, check_files, row.said));
   }
+}
+
+TEST_CASE("what is too long to be read in one go is caught") {
+  const auto lines = [](int count, const std::string& line) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += line;
+    return text;
+  };
+  const SampleWorkshop sample;
+  sample.replace(kSolution, "int main() {\n", "int main() {\n" + lines(32, "  ;\n"));
+  CHECK(finds(sample, check_files, "level01.cpp:9: a function of 43 lines"));
+  sample.replace(kTests, "constexpr Test", lines(300, "\n") + "constexpr Test");
+  CHECK(finds(sample, check_files, "a level's file has 300 at most"));
 }
 
 TEST_CASE("a test that passes on the skeleton is caught") {

@@ -2,17 +2,15 @@
 
 #include "common/runner/steps.hpp"
 #include "common/testing/catch.hpp"
+#include "common/testing/text.hpp"
 #include "common/tests/runner_samples.hpp"
 
 using namespace workshop;
+using workshop::testing::contains;
 
 namespace {
 
 const std::string kFile = "level01-words/level01.cpp";
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// As a learner would: a line of code in the block of step 1.
 void write_step_one(const SampleWorkshop& sample, const std::string& code) {

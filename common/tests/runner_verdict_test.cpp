@@ -5,9 +5,11 @@
 
 #include "common/runner/build.hpp"
 #include "common/testing/catch.hpp"
+#include "common/testing/text.hpp"
 #include "common/tests/runner_samples.hpp"
 
 using namespace workshop;
+using workshop::testing::contains;
 
 namespace {
 
@@ -15,10 +17,6 @@ TestRun parse(const std::string& text) {
   TestRun run;
   for (const auto& line : split_lines(text)) take_line(run, line);
   return run;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// Fills in a step of the sample's level 1 as a learner would.

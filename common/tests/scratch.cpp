@@ -158,10 +158,6 @@ std::string error_of(const std::function<void()>& function) {
   }
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 std::string in_child(const std::function<std::string()>& function) {
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/sys/fd.hpp"
+#include "common/testing/text.hpp"
 
 namespace workshop::testing {
 
@@ -50,8 +51,6 @@ std::string read_file(const std::string& path);
 
 /// The message of what `function` throws; "" if nothing.
 std::string error_of(const std::function<void()>& function);
-
-bool contains(const std::string& text, const std::string& part);
 
 /// What `function` returns, run in a forked process, which may change its ids and namespaces. "failed: ..."
 /// for an exception.
