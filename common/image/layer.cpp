@@ -52,6 +52,16 @@ struct Extraction::State {
     throw LimitExceeded(fmt::format("the image unpacks to more than {} MiB", limits.bytes >> 20));
   }
 
+  void apply(Unpacking& unpacking) {
+    destination.begin_layer();
+    TarReader tar([&] { return next_block(unpacking); });
+    while (archive_entry* entry = tar.next()) apply(tar, entry);
+    while (!next_block(unpacking).empty()) {
+      // The archive has ended; the digest is of these bytes too, and so are the check sums of the
+      // compression.
+    }
+  }
+
   void apply(TarReader& tar, archive_entry* entry) {
     EntryName name = EntryName::parse(::archive_entry_pathname(entry));
     switch (parse_whiteout(name)) {
@@ -183,15 +193,14 @@ Extraction::Extraction(const std::string& destination, const ExtractionLimits& l
 Extraction::~Extraction() = default;
 
 Digest Extraction::apply(const ByteSource& compressed) {
-  State& state = *state_;
-  state.destination.begin_layer();
-  Unpacking unpacking(compressed);
-  TarReader tar([&] { return state.next_block(unpacking); });
-  while (archive_entry* entry = tar.next()) state.apply(tar, entry);
-  while (!state.next_block(unpacking).empty()) {
-    // The archive has ended; the digest is of these bytes too.
-  }
+  Unpacking unpacking(compressed, Unpacking::Hash::yes);
+  state_->apply(unpacking);
   return unpacking.digest();
+}
+
+void Extraction::apply_verified(const ByteSource& compressed) {
+  Unpacking unpacking(compressed, Unpacking::Hash::no);
+  state_->apply(unpacking);
 }
 
 const ExtractionNotices& Extraction::finish() {

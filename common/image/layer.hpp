@@ -57,6 +57,9 @@ class Extraction {
   /// archive, std::system_error for a refusal of the kernel, LimitExceeded.
   Digest apply(const ByteSource& compressed);
 
+  /// The same for a layer whose diff_id is known to be right: it is not computed.
+  void apply_verified(const ByteSource& compressed);
+
   /// After the last layer: the times and modes of directories that had to wait for their contents.
   const ExtractionNotices& finish();
 

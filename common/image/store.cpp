@@ -187,6 +187,34 @@ ByteSource Store::open(const Descriptor& blob) const {
   return file_source(blob_path(blob.digest));
 }
 
+std::string Store::mark_path(const Digest& layer) const {
+  return path_ + "/verified/" + layer.hex();
+}
+
+/// Files do get damaged later: a mark is about the file as it was, by the time of its last change, which no
+/// program can set (inode(7), st_ctim).
+std::string Store::mark_of(const Descriptor& layer, const Digest& diff_id) const {
+  struct stat status {};
+  const std::string path = blob_path(layer.digest);
+  check(::stat(path.c_str(), &status), "stat(\"{}\")", path);
+  return fmt::format("{} {}.{:09}", diff_id.string(), status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+}
+
+bool Store::is_verified(const Descriptor& layer, const Digest& diff_id) const {
+  std::error_code unmarked;
+  const auto mark = fs::read_symlink(mark_path(layer.digest), unmarked);
+  return !unmarked && has(layer) && mark == mark_of(layer, diff_id);
+}
+
+void Store::note_verified(const Descriptor& layer, const Digest& diff_id) const {
+  if (use_ == Use::read_only || is_verified(layer, diff_id)) return;
+  // A symbolic link is made in one step, text and all, and no crash leaves the half of one.
+  std::error_code ignored;
+  fs::create_directories(path_ + "/verified", ignored);
+  fs::remove(mark_path(layer.digest), ignored);
+  fs::create_symlink(mark_of(layer, diff_id), mark_path(layer.digest), ignored);
+}
+
 std::set<Digest> Store::needed() const {
   std::set<Digest> digests;
   for (const auto& image : images()) {
@@ -203,7 +231,9 @@ void Store::remove_unneeded(const std::vector<Digest>& blobs) {
   const FileLock index_lock(path_ + "/locks/index", FileLock::Mode::exclusive);
   const auto keep = needed();
   for (const auto& digest : blobs) {
-    if (!keep.contains(digest)) ::unlink(blob_path(digest).c_str());
+    if (keep.contains(digest)) continue;
+    ::unlink(blob_path(digest).c_str());
+    ::unlink(mark_path(digest).c_str());
   }
 }
 

@@ -62,6 +62,12 @@ class Store {
   /// The bytes of a blob, not verified: for a layer, the diff_id is.
   ByteSource open(const Descriptor& blob) const;
 
+  /// Whether that layer, as it is on disk now, was once unpacked to that diff_id.
+  bool is_verified(const Descriptor& layer, const Digest& diff_id) const;
+
+  /// It was. Of use to a later program only: where the store cannot be written, nothing happens.
+  void note_verified(const Descriptor& layer, const Digest& diff_id) const;
+
   /// Remembers a blob that this process brought. From any thread.
   void note_added(const Digest& blob);
 
@@ -76,6 +82,8 @@ class Store {
 
  private:
   void lock();
+  std::string mark_path(const Digest& layer) const;
+  std::string mark_of(const Descriptor& layer, const Digest& diff_id) const;
   void write_index(const std::vector<StoredImage>& images);
   std::set<Digest> needed() const;
   void remove_unneeded(const std::vector<Digest>& blobs);

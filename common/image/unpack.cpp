@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "common/image/identity.hpp"
 #include "common/image/in_use.hpp"
@@ -47,9 +48,20 @@ void require_diff_id(const Image& image, std::size_t number, const Digest& diff_
 
 void apply_layers(const Image& image, Extraction& extraction) {
   for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    require_diff_id(image, i, extraction.apply(image.store->open(image.manifest.layers[i])));
+    const Descriptor& layer = image.manifest.layers[i];
+    if (image.store->is_verified(layer, image.diff_ids[i])) {
+      extraction.apply_verified(image.store->open(layer));
+    } else {
+      require_diff_id(image, i, extraction.apply(image.store->open(layer)));
+    }
   }
   tell(extraction.finish());
+}
+
+void note_verified(const Image& image) {
+  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    image.store->note_verified(image.manifest.layers[i], image.diff_ids[i]);
+  }
 }
 
 /// Undoes what a failed extraction left: the folder itself if we made it, its contents otherwise.
@@ -92,7 +104,7 @@ Image::Image(const Store& from, const StoredImage& image)
 }
 
 void extract(const Image& image, const std::string& destination) {
-  const ActAsOurselves ourselves;
+  std::optional<ActAsOurselves> ourselves(std::in_place);
   const bool made = ::access(destination.c_str(), F_OK) == -1;
   if (made) make_directories(destination);
   Extraction extraction(destination, limits_);
@@ -102,6 +114,8 @@ void extract(const Image& image, const std::string& destination) {
     clear(destination, made);
     throw;
   }
+  ourselves.reset();  // the store is its owner's
+  note_verified(image);
 }
 
 void verify_layers(const Image& image) {
@@ -109,6 +123,7 @@ void verify_layers(const Image& image) {
     const ByteSource plain = inflate(image.store->open(image.manifest.layers[i]));
     require_diff_id(image, i, digest_of(plain));
   }
+  note_verified(image);
 }
 
 bool is_there(const ImageName& name, const Store& store) {
@@ -134,6 +149,7 @@ std::string unpack(const Image& image, Store& store) {
     Extraction extraction(fresh + "/rootfs", limits_);
     apply_layers(image, extraction);
     replace_file(fresh + "/config.json", image.configuration);
+    note_verified(image);
     swap_in(fresh, folder_of(name, store));
   } catch (...) {
     remove_tree(fresh);

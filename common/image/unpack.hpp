@@ -21,7 +21,8 @@ struct Image {
 void set_limits(const ExtractionLimits& limits);
 
 /// Applies the layers to `destination`, which is made if it is missing and refused if it is not empty. Each
-/// layer is compared with its diff_id. After a failure `destination` is again as it was.
+/// layer is compared with its diff_id, unless the store knows that it has been. After a failure `destination`
+/// is again as it was.
 void extract(const Image& image, const std::string& destination);
 
 /// Makes <store>/images/<folder>/{rootfs,config.json} of `image` and returns the path of the root file
@@ -29,7 +30,7 @@ void extract(const Image& image, const std::string& destination);
 /// unless it is in use (std::runtime_error). It appears complete or not at all.
 std::string unpack(const Image& image, Store& store);
 
-/// Compares each layer with its diff_id; throws std::runtime_error.
+/// Compares each layer with its diff_id, in any case; throws std::runtime_error.
 void verify_layers(const Image& image);
 
 /// Whether there is a root file system for an image of that name.

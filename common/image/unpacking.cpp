@@ -92,9 +92,11 @@ void fill(Block& block, const ByteSource& source) {
 
 }  // namespace
 
-// free → (inflate) → inflated → (hash) → hashed → next() → free
+// free → (inflate) → inflated → (hash) → hashed → next() → free; without a hash, next() takes what is
+// inflated.
 struct Unpacking::State {
   Channel free, inflated, hashed;
+  Channel* ready = &inflated;
   std::optional<Block> current;
   std::optional<Digest> digest;
   std::thread inflater, hasher;
@@ -124,10 +126,13 @@ struct Unpacking::State {
   }
 };
 
-Unpacking::Unpacking(const ByteSource& compressed) : state_(std::make_unique<State>()) {
+Unpacking::Unpacking(const ByteSource& compressed, Hash hash) : state_(std::make_unique<State>()) {
   State& state = *state_;
   for (int i = 0; i < kBlocks; ++i) state.free.push(Block());
-  state.hasher = start(state.hashed, [&state] { state.hash_all(); });
+  if (hash == Hash::yes) {
+    state.ready = &state.hashed;
+    state.hasher = start(state.hashed, [&state] { state.hash_all(); });
+  }
   state.inflater =
       start(state.inflated, [&state, unpacked = inflate(compressed)] { state.inflate_all(unpacked); });
 }
@@ -136,7 +141,7 @@ Unpacking::~Unpacking() = default;
 
 std::span<const std::byte> Unpacking::next() {
   if (state_->current) state_->free.push(std::move(*state_->current));
-  state_->current = state_->hashed.pop();
+  state_->current = state_->ready->pop();
   return state_->current ? state_->current->content() : std::span<const std::byte>();
 }
 

@@ -8,11 +8,12 @@
 
 namespace workshop {
 
-/// A compressed layer being unpacked: one thread reads and inflates, a second computes the digest, both some
-/// blocks ahead of the caller, who writes. Memory is that of the blocks, 2 MiB.
+/// A compressed layer being unpacked: one thread reads and inflates, a second computes the digest where it is
+/// wanted, both some blocks ahead of the caller, who writes. Memory is that of the blocks, 2 MiB.
 class Unpacking {
  public:
-  explicit Unpacking(const ByteSource& compressed);
+  enum class Hash { yes, no };
+  Unpacking(const ByteSource& compressed, Hash hash);
   /// Ends the threads; waits for a call of `compressed` that is under way.
   ~Unpacking();
   Unpacking(const Unpacking&) = delete;
@@ -22,7 +23,7 @@ class Unpacking {
   /// or hashing threw.
   std::span<const std::byte> next();
 
-  /// The digest of all unpacked bytes, once next() has returned none.
+  /// The digest of all unpacked bytes, once next() has returned none. With Hash::yes.
   const Digest& digest() const;
 
  private:

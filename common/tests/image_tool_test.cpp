@@ -287,6 +287,27 @@ TEST_CASE("verify finds a damaged blob and says which image needs it") {
   CHECK(contains(outcome.err, "busybox is damaged"));
 }
 
+TEST_CASE("a layer is compared with its diff_id once, and again when its file has changed") {
+  const Scratch scratch;
+  // Not compressed: there is no check sum but the diff_id.
+  WORKSHOP_RUN(
+      scratch,
+      "mkdir root && echo original > root/text && tar -C root -cf root.tar . && image import plain root.tar\n"
+      "b=$(ls -S store/blobs/sha256/* | head -1); at=$(grep -abo original $b | cut -d: -f1)\n"
+      "printf O | dd of=$b bs=1 seek=$at conv=notrunc status=none");
+  WORKSHOP_REFUSED(scratch, "image extract plain tree", "wrong digest");
+  // With a note about the file as it is now, nothing but `verify` looks at it again.
+  WORKSHOP_RUN(scratch,
+               "b=$(ls -S store/blobs/sha256/* | head -1); note=store/verified/$(basename $b)\n"
+               "ln -sfn \"$(readlink $note | cut -d' ' -f1) $(stat -c %.9Z $b)\" $note\n"
+               "image extract plain tree && grep Original tree/text && image unpack plain");
+  const auto verified = run(scratch, "image verify");
+  INFO(verified);
+  CHECK(verified.status == 125);
+  CHECK(contains(verified.err, "is damaged: removed"));
+  WORKSHOP_RUN(scratch, "image import plain root.tar && image rm plain && test -z \"$(ls store/verified)\"");
+}
+
 TEST_CASE("an image that is not what its configuration says is not unpacked") {
   const Scratch scratch;
   WORKSHOP_RUN(scratch,
