@@ -35,7 +35,7 @@ Writer open_writer(const std::string& format, const std::string& filter, std::st
 }
 
 void describe(archive_entry* described, const Entry& entry) {
-  constexpr unsigned kTypes[] = {S_IFREG, S_IFDIR, S_IFLNK, S_IFREG, S_IFIFO, S_IFCHR};
+  constexpr unsigned kTypes[] = {S_IFREG, S_IFDIR, S_IFLNK, S_IFREG, S_IFIFO, S_IFCHR, S_IFBLK};
   ::archive_entry_set_pathname(described, entry.name.c_str());
   ::archive_entry_set_filetype(described, kTypes[entry.type]);
   ::archive_entry_set_perm(described, entry.mode);
@@ -47,6 +47,7 @@ void describe(archive_entry* described, const Entry& entry) {
   if (entry.type == Entry::link) ::archive_entry_set_symlink(described, entry.text.c_str());
   if (entry.type == Entry::hard_link) ::archive_entry_set_hardlink(described, entry.text.c_str());
   if (entry.type == Entry::character_device) ::archive_entry_set_rdev(described, makedev(1, 3));
+  if (entry.type == Entry::block_device) ::archive_entry_set_rdev(described, makedev(259, 70000));
   for (const auto& [name, value] : entry.attributes) {
     ::archive_entry_xattr_add_entry(described, name.c_str(), value.data(), value.size());
   }

@@ -11,7 +11,7 @@ namespace workshop::testing {
 
 /// An entry of an archive to be written.
 struct Entry {
-  enum Type { file, directory, link, hard_link, fifo, character_device };
+  enum Type { file, directory, link, hard_link, fifo, character_device, block_device };
 
   Type type;
   std::string name;
