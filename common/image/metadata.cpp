@@ -7,8 +7,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "common/image/layer.hpp"
 #include "common/sys/error.hpp"
@@ -38,6 +40,24 @@ timespec time_of(time_t seconds, long nanoseconds) {
   return {seconds, nanoseconds};
 }
 
+bool is_the_images(std::string_view attribute) {
+  for (const auto prefix : kNotTheImages) {
+    if (attribute.starts_with(prefix)) return false;
+  }
+  return true;
+}
+
+/// "The existing path's attributes MUST be replaced" (layer.md): a lower layer's go, the host's stay.
+void clear_xattrs(int fd) {
+  const auto size = ::flistxattr(fd, nullptr, 0);
+  if (size <= 0) return;  // nearly always; or this file system has none
+  std::vector<char> names(static_cast<std::size_t>(size));
+  const auto length = ::flistxattr(fd, names.data(), names.size());
+  for (const char* name = names.data(); name < names.data() + length; name += std::strlen(name) + 1) {
+    if (is_the_images(name)) ::fremovexattr(fd, name);
+  }
+}
+
 bool is_refusal(int error) {
   return error == EPERM || error == EACCES || error == ENOTSUP || error == EINVAL;
 }
@@ -47,6 +67,7 @@ bool is_refusal(int error) {
 void Metadata::apply(int fd, mode_t more) const {
   apply_owner(fd);
   if (::archive_entry_filetype(entry_) != AE_IFLNK) apply_mode(fd, more);  // those of links are all 0777
+  if (::archive_entry_filetype(entry_) == AE_IFDIR) clear_xattrs(fd);
   apply_xattrs(fd);
 }
 
@@ -106,10 +127,7 @@ void Metadata::apply_xattrs(int fd) const {
   std::size_t size = 0;
   ::archive_entry_xattr_reset(entry_);
   while (::archive_entry_xattr_next(entry_, &name, &value, &size) == ARCHIVE_OK) {
-    const std::string_view key(name);
-    bool skipped = false;
-    for (const auto prefix : kNotTheImages) skipped = skipped || key.starts_with(prefix);
-    if (skipped || ::setxattr(magic_link(fd).c_str(), name, value, size, 0) == 0) continue;
+    if (!is_the_images(name) || ::setxattr(magic_link(fd).c_str(), name, value, size, 0) == 0) continue;
     if (!is_refusal(errno)) {
       throw_error(errno, fmt::format("setxattr(\"{}\", \"{}\")", ::archive_entry_pathname(entry_), name));
     }

@@ -19,8 +19,9 @@ class Metadata {
   Metadata(archive_entry* entry, ExtractionNotices& notices) : entry_(entry), notices_(notices) {}
 
   /// Gives `fd` owner, mode and extended attributes, in this order: chown(2) clears set-user-ID bits and
-  /// capabilities. `fd` may be opened with O_PATH (fifos, devices, symbolic links). `more` are permissions it
-  /// gets for now, beside those of the entry.
+  /// capabilities. A directory that was there before loses the attributes that it had. `fd` may be opened
+  /// with O_PATH (fifos, devices, symbolic links). `more` are permissions it gets for now, beside those of
+  /// the entry.
   void apply(int fd, mode_t more = 0) const;
 
   /// Gives `fd` the times of the entry.

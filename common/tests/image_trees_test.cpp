@@ -52,7 +52,7 @@ const std::vector<std::vector<Entry>> kLayers = {
      file("usr/bin/wall", "wall", 02755, 5)},
     {directory("usr/bin", 13),
      with(file("usr/bin/ping", "ping", 0755), {{"security.capability", kCapability}})},
-    {directory("srv", 14), with(directory("srv/d", 15), {{"user.on", "a directory"}}),
+    {directory("srv", 14), with(directory("srv/d", 15), {{"user.on", "x"}}),
      with(file("srv/f", "f", 0600, 1000),
           {{"user.comment", "text"}, {"trusted.secret", std::string(200, 't')}})},
     // Hard links, in a layer and across.
@@ -92,7 +92,7 @@ const std::vector<std::vector<Entry>> kLayers = {
      link("home/" + std::string(150, 'l'), std::string(250, 't'))},
     // What builds do not do, and archives may: changes in directories that the layer does not have.
     {file("usr/unlisted", "u"), file("new/parent/x", "x"), file("opt/.wh.two", "")},
-    {with(file("srv/d/selinux", ""), {{"security.selinux", "t"}}),
+    {directory("srv/d", 16), with(file("srv/d/selinux", ""), {{"security.selinux", "t"}}),
      with(file("srv/d/overlay", ""), {{"trusted.overlay.opaque", "y"}})},
     {file("srv/twice", "a longer one"),
      file("srv/twice", "b"),
@@ -149,11 +149,12 @@ constexpr const char* kUnlisted =
     "tar puts the time of a directory right only if the same layer has an entry for it";
 constexpr const char* kTheHosts =
     "we leave out attributes that mean something to the host and not to the image";
+constexpr const char* kLeft = "tar leaves a directory the attributes that it has from a lower layer";
 const Difference kDifferences[] = {
     {"usr", "11.123456789", "now", kUnlisted},
     {"opt", "23.123456789", "now", kUnlisted},
     {"srv", "14.123456789", "now", kUnlisted},
-    {"srv/d", "15.123456789", "now", kUnlisted},
+    {"srv/d", "16.123456789 []", "16.123456789 user.on=78 []", kLeft},
     {"srv/d/selinux", "names []", "names security.selinux=74 []", kTheHosts},
     {"srv/d/overlay", "names []", "names trusted.overlay.opaque=79 []", kTheHosts},
 };

@@ -1,15 +1,10 @@
 #include "common/image/layer.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <map>
 
 #include "common/image/entry_name.hpp"
-#include "common/sys/error.hpp"
 #include "common/testing/catch.hpp"
-#include "common/testing/skip.hpp"
-#include "common/tests/archive.hpp"
+#include "common/tests/layer_fixture.hpp"
 #include "common/tests/scratch.hpp"
 
 namespace workshop::testing {
@@ -19,45 +14,6 @@ Digest digest_of(const std::string& bytes) {
   Hasher hasher;
   hasher.update(std::as_bytes(std::span(bytes)));
   return hasher.finish();
-}
-
-ExtractionNotices extract(const std::vector<std::string>& layers, const std::string& destination,
-                          const ExtractionLimits& limits = {}) {
-  Extraction extraction(destination, limits);
-  for (const auto& layer : layers) extraction.apply(source_of(layer));
-  return extraction.finish();
-}
-
-/// Names and contents alone: "a/" for a directory, "a" → "text", "a" → "-> target", "a" → "| fifo".
-std::map<std::string, std::string> names_in(const std::string& directory) {
-  std::map<std::string, std::string> result;
-  for (const auto& [name, line] : snapshot(directory)) {
-    const auto begin = line.find('[') + 1;
-    const std::string text = line.substr(begin, line.find(']') - begin);
-    const unsigned type = static_cast<unsigned>(std::stoul(line, nullptr, 8)) & S_IFMT;
-    if (name == ".") continue;
-    if (type == S_IFDIR) result[name + "/"] = "";
-    if (type == S_IFREG) result[name] = text;
-    if (type == S_IFLNK) result[name] = "-> " + text;
-    if (type == S_IFIFO) result[name] = "| fifo";
-  }
-  return result;
-}
-
-Entry file(const std::string& name, const std::string& text) {
-  return {Entry::file, name, text};
-}
-Entry directory(const std::string& name) {
-  return {Entry::directory, name, "", 0755};
-}
-Entry link(const std::string& name, const std::string& target) {
-  return {Entry::link, name, target, 0777};
-}
-Entry hard_link(const std::string& name, const std::string& target) {
-  return {Entry::hard_link, name, target};
-}
-Entry whiteout(const std::string& name) {
-  return file(name, "");
 }
 
 struct LayerCase {
@@ -201,6 +157,9 @@ TEST_CASE("the diff_id is the digest of the unpacked archive, however it is pack
       {"gzip, two members", compress(middle, "gzip") + compress(end, "gzip")},
       {"gzip, three members, one of them empty",
        compress(middle, "gzip") + compress("", "gzip") + compress(end, "gzip")},
+      {"gzip, with extra fields, a name and a comment",
+       std::string("\x1f\x8b\x08\x1c\0\0\0\0\0\3\6\0extra.name\0a comment\0", 33) +
+           compress(tar, "gzip").substr(10)},
       {"zstd", compress(tar, "zstd")},
       {"zstd, two frames", compress(middle, "zstd") + compress(end, "zstd")},
       {"zstd, a skippable frame before",
@@ -317,184 +276,6 @@ TEST_CASE("limits hold for all layers together") {
   CHECK(refused({make_layer({file("a/b/c/d/e", "")})}, {.entries = 4}));
   CHECK(refused({tar.substr(0, 1024) + std::string(10'000'000, '\0')},
                 {.bytes = 5'000'000}));  // behind the end
-}
-
-TEST_CASE("numbers and names of every kind of tar come out as GNU tar takes them") {
-  const Scratch scratch;
-  scratch.shell(R"sh(
-    mkdir -p tree/d/e tree/readonly tree/$(printf 'n%.0s' $(seq 120))/$(printf 'm%.0s' $(seq 150))
-    echo text > tree/d/file; echo x > tree/d/$(printf 'f%.0s' $(seq 200)); : > tree/empty
-    ln tree/d/file tree/d/e/hard; ln -s ../../file tree/d/e/soft; ln -s $(printf 't%.0s' $(seq 200)) tree/longlink
-    mkfifo tree/fifo; chmod 2755 tree/d; chmod 1777 tree/d/e; echo x > tree/readonly/x
-    printf begin > tree/sparse; truncate -s 5M tree/sparse; printf middle >> tree/sparse; truncate -s 20M tree/sparse
-    if [ $(id -u) = 0 ]; then
-      chown 1234:5678 tree/d/file tree/d/e; chown -h 3000000000:4000000000 tree/longlink
-      mknod tree/null c 1 3; mknod tree/disk b 7 200
-    fi
-    chmod 4755 tree/d/file
-    touch -h -d '2001-02-03 04:05:06.123456789Z' tree/d/e tree/longlink
-    touch -d '1969-12-31T23:59:58.75Z' tree/empty
-    touch -d '1901-12-14T00:00:00Z' tree/fifo
-    touch -d '2150-01-01T00:00:00.5Z' tree/d/file tree/d
-    chmod 0555 tree/readonly
-  )sh");
-  for (const std::string format : {"pax", "gnu", "oldgnu", "posix --sparse", "gnu --sparse"}) {
-    DYNAMIC_SECTION(format) {
-      scratch.shell("tar --numeric-owner --format=" + format + " -cf layer.tar -C tree .");
-      scratch.shell("mkdir theirs && tar --numeric-owner -xpf layer.tar -C theirs");
-      const std::string ours = scratch.directory("ours");
-      extract({read_file(scratch / "layer.tar")}, ours);
-      CHECK(difference(snapshot(scratch / "theirs"), snapshot(ours)) == "");
-      struct stat status {};
-      REQUIRE(::stat((ours + "/sparse").c_str(), &status) == 0);
-      if (format.find("--sparse") != std::string::npos) CHECK(status.st_blocks * 512 < 1 << 20);
-      scratch.shell("chmod -R u+w ours theirs; rm -r ours theirs");
-    }
-  }
-}
-
-TEST_CASE("names are bytes, in whatever encoding") {
-  const Scratch scratch;
-  scratch.shell(R"sh(
-    mkdir tree tree/$(printf '\303\251t\303\251'); echo x > tree/$(printf 'caf\351')
-    ln -s $(printf 'caf\351') tree/$(printf 'soft\351'); ln tree/$(printf 'caf\351') tree/$(printf 'hard\351')
-  )sh");
-  for (const std::string format : {"ustar", "gnu", "pax"}) {
-    DYNAMIC_SECTION(format) {
-      scratch.shell("LC_ALL=C tar --numeric-owner --sort=name --format=" + format +
-                    " -cf layer.tar -C tree .");
-      scratch.shell("rm -rf ours; mkdir ours");
-      extract({read_file(scratch / "layer.tar")}, scratch / "ours");
-      CHECK(difference(names_in(scratch / "tree"), names_in(scratch / "ours")) == "");
-    }
-  }
-}
-
-TEST_CASE("directories keep times and modes whatever happens in them afterwards") {
-  const Scratch scratch;
-  Entry sealed{Entry::directory, "sealed", "", 0500, ::geteuid(), ::getegid(), 1'111'111'111, 222'222'222};
-  Entry closed{Entry::directory, "closed", "", 0000, ::geteuid(), ::getegid(), -5, 0};
-  Entry other{Entry::directory, "closed", "", 0711, ::geteuid(), ::getegid(), 1'333'333'333, 0};
-  Extraction extraction(scratch.path());
-  extraction.apply(
-      source_of(make_layer({sealed, file("sealed/a", "1"), closed, file("closed/d/b", "2"), file("x", "")})));
-  extraction.apply(
-      source_of(make_layer({file("sealed/c", "3"), whiteout("sealed/.wh.a"), whiteout("closed/.wh.d")})));
-  SECTION("in lower layers and upper ones") {
-    extraction.finish();
-    struct stat status {};
-    REQUIRE(::stat((scratch / "sealed").c_str(), &status) == 0);
-    CHECK((status.st_mode & 07777) == 0500);
-    CHECK(status.st_mtim.tv_sec == 1'111'111'111);
-    CHECK(status.st_mtim.tv_nsec == 222'222'222);
-    REQUIRE(::stat((scratch / "closed").c_str(), &status) == 0);
-    CHECK((status.st_mode & 07777) == 0000);
-    CHECK(status.st_mtim.tv_sec == -5);
-  }
-  SECTION("the last entry counts") {
-    extraction.apply(source_of(make_layer({other, whiteout(".wh.sealed"), file("sealed", "a file now")})));
-    extraction.finish();
-    struct stat status {};
-    REQUIRE(::stat((scratch / "closed").c_str(), &status) == 0);
-    CHECK((status.st_mode & 07777) == 0711);
-    CHECK(read_file(scratch / "sealed") == "a file now");
-  }
-  SECTION("not what is reached by the name of one that is gone") {
-    extraction.apply(source_of(make_layer({directory("open"), link("closed", "open")})));
-    extraction.finish();
-    struct stat status {};
-    REQUIRE(::stat((scratch / "open").c_str(), &status) == 0);
-    CHECK((status.st_mode & 07777) == 0755);
-  }
-  SECTION("an opaque whiteout that comes late leaves a directory its time") {
-    Entry kept{Entry::directory, "d/kept", "", 0755, 0, 0, 1'444'444'444, 0};
-    extraction.apply(source_of(make_layer({file("d/kept/lower", "")})));
-    extraction.apply(
-        source_of(make_layer({directory("d"), kept, file("d/kept/a", ""), whiteout("d/.wh..wh..opq")})));
-    extraction.finish();
-    struct stat status {};
-    REQUIRE(::stat((scratch / "d/kept").c_str(), &status) == 0);
-    CHECK(status.st_mtim.tv_sec == 1'444'444'444);
-    CHECK(::access((scratch / "d/kept/lower").c_str(), F_OK) == -1);
-  }
-}
-
-TEST_CASE("capabilities and other attributes come with a file; those that are the host's do not") {
-  if (::geteuid() != 0) WORKSHOP_SKIP("only root may set capabilities: run the tests as root");
-  const Scratch scratch;
-  const std::string capability("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);  // CAP_NET_BIND_SERVICE
-  Entry entry{Entry::file, "ping", "binary", 04755, 1000, 1000};
-  entry.attributes = {{"security.capability", capability},
-                      {"trusted.kept", "value"},
-                      {"trusted.overlay.redirect", "/etc"},
-                      {"security.selinux", "system_u"}};
-  for (const std::string format : {"pax", "schily"}) {
-    DYNAMIC_SECTION(format) {
-      const std::string layer = make_layer({entry});
-      const auto notices = extract({layer}, scratch.path());
-      const std::string line = snapshot(scratch.path())["ping"];
-      INFO(line);
-      CHECK(line.find("104755 1000:1000") == 0);
-      CHECK(contains(line, "security.capability=0100000200040000"));
-      CHECK(contains(line, "trusted.kept=76616c7565"));
-      CHECK_FALSE(contains(line, "overlay"));
-      CHECK_FALSE(contains(line, "selinux"));
-      CHECK(notices.xattrs_left_out == 0);
-      scratch.shell("rm ping");
-    }
-  }
-}
-
-TEST_CASE("who may not give files away keeps them, without set-user-ID bits, and is told so") {
-  const std::vector<Entry> entries = {{Entry::file, "theirs", "x", 06755, 4242, 4343},
-                                      {Entry::file, "too_large", "x", 04755, 5'000'000'000, 0},
-                                      {Entry::directory, "d", "", 0755, 4242, 4343},
-                                      {Entry::character_device, "null", "", 0666},
-                                      {Entry::character_device, "d/null", "", 0666}};
-  const std::string layer = make_layer(entries, "pax");
-  const auto extract_and_tell = [&](const std::string& path) {
-    const auto notices = extract({layer}, path);
-    std::string names;
-    for (const auto& [name, line] : snapshot(path)) names += name + " " + line.substr(0, 6) + "; ";
-    return fmt::format("owners {}, devices {}: {}", notices.owners_left_out, notices.devices_left_out, names);
-  };
-  const std::string expected =
-      "owners true, devices 2: . 040755; d 040755; theirs 100755; too_large 100755; ";
-  const Scratch scratch;
-  REQUIRE(::chmod(scratch.path().c_str(), 0755) == 0);
-  SECTION("an ordinary user") {
-    CHECK(in_child([&] {
-            become_user(scratch.path());
-            return extract_and_tell(scratch.path());
-          }) == expected);
-  }
-  SECTION("root of a user namespace that has one id") {
-    CHECK(in_child([&] {
-            enter_user_namespace();
-            return extract_and_tell(scratch.path());
-          }) == expected);
-  }
-}
-
-TEST_CASE("an ordinary user can work in directories that forbid it") {
-  const Scratch scratch;
-  const auto mine = [](const std::string& name, unsigned mode) {
-    return Entry{Entry::directory, name, "", mode};
-  };
-  CHECK(in_child([&] {
-          become_user(scratch.path());
-          extract({make_layer({mine("a", 0), mine("a/b", 0), file("a/b/c", "1"), mine("a/x", 0400),
-                               file("a/x/y", "2")}),
-                   make_layer({whiteout("a/.wh.x"), file("a/b/d", "3")})},
-                  scratch.path());
-          ::chmod((scratch / "a").c_str(), 0700);
-          struct stat status {};
-          ::stat((scratch / "a/b").c_str(), &status);
-          ::chmod((scratch / "a/b").c_str(), 0700);
-          std::string names;
-          for (const auto& [name, text] : names_in(scratch.path())) names += name + "=" + text + " ";
-          return fmt::format("{:o} {}", status.st_mode & 07777, names);
-        }) == "0 a/= a/b/= a/b/c=1 a/b/d=3 ");
 }
 
 TEST_CASE("entry names are cleaned and whiteouts recognised") {
