@@ -126,7 +126,7 @@ int Destination::make(const EntryName& name, const std::function<int(int directo
     const auto parent = find_or_make(name.directory);
     const int result = make(parent->fd.get());
     if (result != -1) {
-      if (has_lower_) made_.emplace(parent->inode, name.name);
+      if (has_lower_ && made_.emplace(parent->inode, name.name).second) count_name(name.name);
       return result;
     }
     if (errno != EEXIST || attempt == kMostAttempts) return -1;
@@ -171,7 +171,14 @@ bool Destination::is_of_this_layer(ino_t directory, const std::string& name) con
 
 void Destination::set_mode_later(const EntryName& name, const Directory& directory, mode_t mode) {
   waiting_.erase(directory.inode);
-  if ((mode & S_IRWXU) != S_IRWXU) waiting_[directory.inode] = {name.path(), mode};
+  if ((mode & S_IRWXU) == S_IRWXU) return;
+  waiting_[directory.inode] = {name.path(), mode};
+  count_name(name.path());
+}
+
+void Destination::count_name(const std::string& name) {
+  constexpr std::size_t kNode = 112;  // what a map takes for one, beside the name
+  remembered_ += kNode + name.size();
 }
 
 void Destination::close_directories() {

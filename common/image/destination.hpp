@@ -64,6 +64,9 @@ class Destination {
   /// How many directories were made that no entry described.
   std::uint64_t implicit_directories() const { return implicit_directories_; }
 
+  /// How many bytes of memory, about, were needed for names.
+  std::uint64_t remembered() const { return remembered_; }
+
  private:
   DirectoryPointer open(const std::string& path, int parent, const std::string& name, unsigned resolve);
   DirectoryPointer find_or_make(const std::string& path, int depth = 0);
@@ -71,6 +74,7 @@ class Destination {
   void remove(const EntryName& name, bool lower_only);
   bool is_of_this_layer(ino_t directory, const std::string& name) const;
   void close_directories();
+  void count_name(const std::string& name);
 
   struct Waiting {
     std::string path;
@@ -84,6 +88,7 @@ class Destination {
   std::unordered_map<ino_t, DirectoryPointer> by_inode_;  // one directory may be open under several paths
   std::unordered_map<ino_t, Waiting> waiting_;
   std::uint64_t implicit_directories_ = 0;
+  std::uint64_t remembered_ = 0;
 };
 
 }  // namespace workshop

@@ -77,8 +77,12 @@ struct Extraction::State {
         make(tar, entry, name);
         break;
     }
-    if (++entries + destination.implicit_directories() <= limits.entries) return;
-    throw LimitExceeded(fmt::format("the image has more than {} files", limits.entries));
+    if (++entries + destination.implicit_directories() > limits.entries)
+      throw std::runtime_error(
+          fmt::format("the image has more than {} files: it is refused", limits.entries));
+    if (destination.remembered() > limits.names)
+      throw std::runtime_error(
+          fmt::format("the image has names of more than {} MiB: it is refused", limits.names >> 20));
   }
 
   void make(TarReader& tar, archive_entry* entry, const EntryName& name) {

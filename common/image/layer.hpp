@@ -16,9 +16,10 @@ namespace workshop {
 struct ExtractionLimits {
   std::uint64_t bytes = 64ULL << 30;  ///< of unpacked layers
   std::uint64_t entries = 4'000'000;  ///< files, directories and links
+  std::uint64_t names = 1ULL << 30;   ///< bytes of memory for names that must be remembered
 };
 
-/// A layer asked for more than ExtractionLimits. Whoever has an option to raise them says so to the user.
+/// The layers are larger than ExtractionLimits::bytes. Whoever has an option to raise it says so to the user.
 struct LimitExceeded : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -253,31 +253,6 @@ TEST_CASE("a destination that is not an empty directory is refused") {
   Extraction(scratch / "d");
 }
 
-TEST_CASE("limits hold for all layers together") {
-  const std::string tar = make_layer({file("a", std::string(3'000'000, '\0')), file("b", "")});
-  const std::string gzip = compress(tar, "gzip");
-  REQUIRE(gzip.size() < 10'000);
-  const Scratch scratch;
-  const auto refused = [&](const std::vector<std::string>& layers, ExtractionLimits limits) {
-    const Scratch other;
-    try {
-      extract(layers, other.path(), limits);
-      return false;
-    } catch (const LimitExceeded&) {
-      return true;
-    }
-  };
-  CHECK(refused({gzip}, {.bytes = 1'000'000}));
-  CHECK_FALSE(refused({gzip}, {.bytes = 4'000'000}));
-  CHECK(refused({gzip, gzip}, {.bytes = 4'000'000}));
-  CHECK(refused({gzip}, {.entries = 1}));
-  CHECK_FALSE(refused({gzip}, {.entries = 2}));
-  CHECK(refused({gzip, gzip}, {.entries = 3}));
-  CHECK(refused({make_layer({file("a/b/c/d/e", "")})}, {.entries = 4}));
-  CHECK(refused({tar.substr(0, 1024) + std::string(10'000'000, '\0')},
-                {.bytes = 5'000'000}));  // behind the end
-}
-
 TEST_CASE("entry names are cleaned and whiteouts recognised") {
   const struct {
     const char* name;
