@@ -25,8 +25,8 @@ std::string normal(const Project& project, std::string line) {
   line = replaced(line, project.source.string() + "/", "");
   if (const auto user = ordinary_user()) {
     line = std::regex_replace(line, std::regex("\\b" + user->name + "\\b(?![:-])"), "USER");
-    line = std::regex_replace(line, std::regex("\\b" + std::to_string(user->uid) + "\\b"), "UID");
-    line = std::regex_replace(line, std::regex("\\b" + std::to_string(user->gid) + "\\b"), "GID");
+    line = std::regex_replace(line, std::regex("\\b" + std::to_string(user->uid) + "\\b"), "ID");
+    line = std::regex_replace(line, std::regex("\\b" + std::to_string(user->gid) + "\\b"), "ID");
   }
   for (const auto& [pattern, name] : kVariable) line = std::regex_replace(line, pattern, name);
   return line;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 
@@ -20,6 +21,7 @@ namespace {
 struct SignalState {
   bool is_init = false;     // PID 1 of a PID namespace below ours
   bool has_default = true;  // neither blocked, ignored nor caught
+  bool is_pending = false;
 };
 
 bool contains(const std::string& hexadecimal_mask, int signal) {
@@ -37,9 +39,30 @@ SignalState signal_state(pid_t pid, int signal) {
       while (words >> last) state.is_init = last == "1";
     } else if (field == "SigBlk:" || field == "SigIgn:" || field == "SigCgt:") {
       if (contains(value, signal)) state.has_default = false;
+    } else if (field == "ShdPnd:") {
+      state.is_pending = contains(value, signal);
     }
   }
   return state;
+}
+
+std::string command_line(pid_t pid) {
+  std::string text;
+  std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/cmdline"), text);
+  return text;
+}
+
+/// Whether a signal was lost on PID 1 of a namespace: it had a handler, but has become another program before
+/// that could run. execve(2) resets handlers, and without one the kernel drops the signal
+/// (pid_namespaces(7)).
+bool is_lost(pid_t pid, int signal, const std::string& program) {
+  constexpr timespec kMillisecond{0, 1'000'000};
+  for (int i = 0; i < 50; ++i) {
+    const SignalState state = signal_state(pid, signal);
+    if (!state.is_pending) return state.has_default && command_line(pid) != program;
+    ::nanosleep(&kMillisecond, nullptr);
+  }
+  return false;  // it has blocked the signal: it will see to it
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -142,15 +165,16 @@ void Supervisor::kill(pid_t pid) const {
 }
 
 void Supervisor::pass_on(const siginfo_t& signal, pid_t pid) {
-  const SignalState command = signal_state(pid, signal.si_signo);
-  if (command.is_init && command.has_default) {
-    const bool stop = signal.si_signo == SIGTSTP;
-    if (!stop) ended_by_ = signal.si_signo;
+  const int number = signal.si_signo;
+  const std::string program = command_line(pid);
+  const SignalState command = signal_state(pid, number);
+  // What the terminal sends (SI_KERNEL) goes to its whole foreground process group: the command has it
+  // already.
+  if (signal.si_code != SI_KERNEL) ::kill(pid, number);
+  if (command.is_init && (command.has_default || is_lost(pid, number, program))) {
+    const bool stop = number == SIGTSTP;
+    if (!stop) ended_by_ = number;
     ::kill(pid, stop ? SIGSTOP : SIGKILL);
-  } else if (signal.si_code != SI_KERNEL) {
-    // What the terminal sends (SI_KERNEL) goes to its whole foreground process group: the command has it
-    // already.
-    ::kill(pid, signal.si_signo);
   }
 }
 

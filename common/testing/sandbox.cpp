@@ -37,6 +37,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTimeLimit = 10s;  // no program under test takes a tenth of it: only what hangs meets it
+constexpr std::chrono::milliseconds kPause = 2ms;  // between two looks
+constexpr long kTaskLimit = 1000;  // no program under test starts a tenth of it: only what forks without end
+
+const std::string kOverrun = "started more than " + std::to_string(kTaskLimit) + " processes";
+
 /// What a sandbox does not share with the machine.
 int namespaces() {
   const int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -238,9 +243,29 @@ std::optional<User> user_to_become(As who) {
   return ::geteuid() == 0 && who != As::root ? ordinary_user() : std::nullopt;
 }
 
+/// How many processes and threads there are on the machine (proc_loadavg(5)).
+long tasks() {
+  double load = 0;
+  long running = 0, total = 0;
+  char slash = '/';
+  std::ifstream("/proc/loadavg") >> load >> load >> load >> running >> slash >> total;
+  return total;
+}
+
+/// What a shell's 139 means. A signal that the test itself has sent needs no word.
+std::string meaning_of(int status) {
+  const int signal = status - 128;
+  for (const int crash : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP}) {
+    if (signal != crash) continue;
+    return std::string(": signal ") + std::to_string(signal) + ", " + ::strsignal(signal) +
+           ": it crashed. Look at the lines you wrote last, and what they pass on";
+  }
+  return "";
+}
+
 /// Sleeps a little, for loops that wait for something and look at a deadline.
 void nap() {
-  std::this_thread::sleep_for(2ms);
+  std::this_thread::sleep_for(kPause);
 }
 
 /// A word as one would type it into a shell, to try it.
@@ -260,8 +285,8 @@ std::string quoted(const std::string& word) {
 
 std::ostream& operator<<(std::ostream& stream, const Run& run) {
   stream << "$ " << run.command << "\n";
-  if (run.timed_out) return stream << "did not end by itself and was stopped\n" << run.out << run.err;
-  stream << "exit status " << run.status << "\n";
+  if (!run.stopped.empty()) return stream << run.stopped << "\n" << run.out << run.err;
+  stream << "exit status " << run.status << meaning_of(run.status) << "\n";
   if (!run.out.empty()) stream << "standard output:\n" << run.out << (run.out.back() == '\n' ? "" : "\n");
   if (!run.err.empty()) stream << "standard error:\n" << run.err << (run.err.back() == '\n' ? "" : "\n");
   return stream;
@@ -273,8 +298,13 @@ std::string program_under_test() {
   return own_folder() + "/" + test.substr(0, test.find("_test"));
 }
 
-Process::Process(std::string command, pid_t pid, unique_fd out, unique_fd err)
-    : command_(std::move(command)), pid_(pid), out_(std::move(out)), err_(std::move(err)) {
+Process::Process(std::string command, pid_t pid, unique_fd out, unique_fd err, const Sandbox& host)
+    : command_(std::move(command)),
+      pid_(pid),
+      out_(std::move(out)),
+      err_(std::move(err)),
+      host_(host),
+      tasks_at_start_(tasks()) {
   pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open({})", pid)));
 }
 
@@ -292,25 +322,30 @@ std::string Process::err() const {
   return contents(err_);
 }
 
-bool Process::wrote(const std::string& text) const {
+std::string Process::watch(const std::function<bool()>& done) const {
   const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
-  while (out().find(text) == std::string::npos) {
-    pollfd ended{pidfd_.get(), POLLIN, 0};
-    if (::poll(&ended, 1, 0) == 1) return out().find(text) != std::string::npos;
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    nap();
+  pollfd end{pidfd_.get(), POLLIN, 0};
+  while (::poll(&end, 1, kPause.count()) == 0 && !done()) {
+    if (tasks() > tasks_at_start_ + kTaskLimit) {
+      host_.overrun();
+      return kOverrun + " and was stopped";
+    }
+    if (std::chrono::steady_clock::now() > deadline) return "did not end by itself and was stopped";
   }
-  return true;
+  return "";
+}
+
+bool Process::wrote(const std::string& text) const {
+  const auto has_text = [&] { return out().find(text) != std::string::npos; };
+  watch(has_text);
+  return has_text();
 }
 
 Run Process::wait() {
   Run run;
   run.command = command_;
-  pollfd ended{pidfd_.get(), POLLIN, 0};
-  if (::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kTimeLimit).count())) == 0) {
-    run.timed_out = true;
-    ::kill(pid_, SIGKILL);
-  }
+  run.stopped = watch([] { return false; });
+  if (!run.stopped.empty()) ::kill(pid_, SIGKILL);
   int status = 0;
   check(::waitpid(pid_, &status, 0), "waitpid({})", pid_);
   pidfd_.reset();
@@ -348,11 +383,12 @@ Sandbox::~Sandbox() {
   for (const std::string& device : devices(read_file("/proc/self/mountinfo"))) {
     if (ours.count(device) > 0) leaked += " " + device;
   }
-  INFO("still mounted on the machine, by device number in /proc/self/mountinfo:" << leaked);
-  CHECK(leaked.empty());
+  if (!leaked.empty())
+    FAIL_CHECK("still mounted on the machine, by device number in /proc/self/mountinfo:" << leaked);
 }
 
 Process Sandbox::spawn(As who, const std::string& display, const std::vector<std::string>& argv) const {
+  if (is_overrun_) throw std::runtime_error("a program " + kOverrun + ": this test was stopped");
   unique_fd out = memory_file("out"), err = memory_file("err");
   int ends[2];
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
@@ -386,7 +422,12 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
   ::waitpid(helper, nullptr, 0);
   if (length != sizeof pid)
     throw std::runtime_error("cannot start a program in the sandbox: " + contents(err));
-  return Process(display, pid, std::move(out), std::move(err));
+  return Process(display, pid, std::move(out), std::move(err), *this);
+}
+
+void Sandbox::overrun() const {
+  is_overrun_ = true;
+  ::kill(init_, SIGKILL);  // and with PID 1 everything in its namespace (pid_namespaces(7))
 }
 
 Process Sandbox::start(const std::vector<std::string>& arguments) const {

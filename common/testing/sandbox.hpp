@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <set>
@@ -15,16 +16,18 @@ namespace workshop::testing {
 
 /// What a program did, for a test to judge and for a failure to show.
 struct Run {
-  std::string command;     ///< as one would type it
-  int status = 0;          ///< exit status, 128 + N for signal N
-  std::string out;         ///< what it wrote on standard output
-  std::string err;         ///< and on standard error
-  bool timed_out = false;  ///< it did not end by itself and was killed
+  std::string command;  ///< as one would type it
+  int status = 0;       ///< exit status, 128 + N for signal N
+  std::string out;      ///< what it wrote on standard output
+  std::string err;      ///< and on standard error
+  std::string stopped;  ///< why it was killed: it did not end by itself, or forked without end
 };
 
 std::ostream& operator<<(std::ostream& stream, const Run& run);
 
-/// A program that runs in a sandbox. Destroyed while it runs, it is killed.
+class Sandbox;
+
+/// A program that runs in a sandbox, which outlives it. Destroyed while it runs, it is killed.
 class Process {
  public:
   Process(Process&&) = default;
@@ -38,16 +41,22 @@ class Process {
   /// Waits until `text` has been written on standard output. False when the program ended, or time was up,
   /// before.
   bool wrote(const std::string& text) const;
-  /// Waits for its end. What does not end within the time limit is killed.
+  /// Waits for its end. What does not end within the time limit is killed; with all else in its sandbox, when
+  /// the processes become too many for the machine.
   Run wait();
 
  private:
   friend class Sandbox;
-  Process(std::string command, pid_t pid, unique_fd out, unique_fd err);
+  Process(std::string command, pid_t pid, unique_fd out, unique_fd err, const Sandbox& host);
+
+  /// Watches it until it ends or `done`. Why it has to be stopped before, or nothing.
+  std::string watch(const std::function<bool()>& done) const;
 
   std::string command_;
   pid_t pid_;
   unique_fd pidfd_, out_, err_;
+  const Sandbox& host_;
+  long tasks_at_start_;  // on the whole machine
 };
 
 /// Who the program under test is run as.
@@ -98,9 +107,14 @@ class Sandbox {
   void write(const std::string& inside, const std::string& text) const;
 
  private:
+  friend class Process;
   Process spawn(As who, const std::string& display, const std::vector<std::string>& argv) const;
 
+  /// Kills all that runs in it. Nothing can be started here any more.
+  void overrun() const;
+
   As who_;
+  mutable bool is_overrun_ = false;
   std::set<std::string> devices_before_;  // of the machine's mount table
   pid_t init_ = -1;
   unique_fd init_pidfd_;
