@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <utility>
 
 #include "common/image/interrupt.hpp"
 #include "common/image/manifest.hpp"
@@ -51,9 +52,15 @@ std::string resolve(const std::string& url, const std::string& location) {
   return text;
 }
 
-void require_allowed(const HttpRequest& request) {
+/// Throws for what may not be fetched. `before` is the URL that redirected here, or empty.
+void require_allowed(const HttpRequest& request, const std::string& before) {
   const std::string scheme = part_of(request.url, CURLUPART_SCHEME);
   if (scheme == "https") return;
+  if (part_of(before, CURLUPART_SCHEME) == "https") {
+    throw BadAnswer(
+        fmt::format("refused to fetch {}: {} was asked with https, and sends on to where there is none",
+                    harmless(request.url), origin_of(before)));
+  }
   const std::string host = part_of(request.url, CURLUPART_HOST);
   if (scheme == "http" && (is_loopback(host) || origin_of(request.url) == request.plain_origin)) return;
   throw BadAnswer(
@@ -167,6 +174,10 @@ bool is_transient(CURLcode code) {
   }
 }
 
+bool is_unreachable(CURLcode code) {
+  return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
+}
+
 struct Headers {
   curl_slist* list = nullptr;
   ~Headers() { curl_slist_free_all(list); }
@@ -206,12 +217,13 @@ HttpClient::~HttpClient() {
 
 HttpResponse HttpClient::perform(HttpRequest request) {
   const std::string origin = origin_of(request.url);
+  std::string before;
   for (int redirects = 0; redirects <= kMaxRedirects; ++redirects) {
-    require_allowed(request);
+    require_allowed(request, before);
     HttpResponse response = perform_once(request);
     const std::string location = response.header("location");
     if (response.status < 300 || response.status >= 400 || location.empty()) return response;
-    request.url = resolve(request.url, location);
+    before = std::exchange(request.url, resolve(request.url, location));
     request.form.reset();
     if (origin_of(request.url) != origin) request.authorization.clear();
   }
@@ -242,7 +254,7 @@ HttpResponse HttpClient::perform_once(const HttpRequest& request) {
   if (code != CURLE_OK && !transfer.enough) {
     throw HttpFailure(
         fmt::format("{}: {}", origin_of(request.url), reason[0] ? reason : curl_easy_strerror(code)),
-        is_transient(code));
+        is_transient(code), is_unreachable(code));
   }
   curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &transfer.response.status);
   if (transfer.response.ok() && !transfer.begun) transfer.begin();  // an answer without a body

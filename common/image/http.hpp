@@ -14,8 +14,10 @@ namespace workshop {
 
 /// Nothing, or not all, came over the network.
 struct HttpFailure : std::runtime_error {
-  HttpFailure(const std::string& what, bool may_pass) : std::runtime_error(what), transient(may_pass) {}
-  bool transient;  ///< it may work when tried again
+  HttpFailure(const std::string& what, bool may_pass, bool unreachable = false)
+      : std::runtime_error(what), transient(may_pass), no_connection(unreachable) {}
+  bool transient;      ///< it may work when tried again
+  bool no_connection;  ///< nobody is there: a wrong name, or somebody who is being restarted
 };
 
 /// An answer that no sane server gives, or that may not be followed: another try would bring the same.
@@ -58,7 +60,7 @@ struct HttpResponse {
 /// HTTP(S) by libcurl, with its proxies from the environment. One for each thread; keeps connections open.
 ///
 /// There is no limit to how long a transfer takes, only to how long nothing comes (see patience()). Plain
-/// HTTP is spoken on loopback only. Redirects are followed, ten at most.
+/// HTTP is spoken on loopback only. Redirects are followed, ten at most, and never from https to plain HTTP.
 class HttpClient {
  public:
   /// `cancelled`, which may be null, ends a transfer from another thread.

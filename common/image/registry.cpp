@@ -113,7 +113,7 @@ void Registry::fetch(HttpClient& http, const Descriptor& blob, BlobWriter& write
       throw HttpFailure(problem, true);
     } catch (const HttpFailure& failure) {
       if (writer.offset() > before + (64 << 10)) retry.progress();
-      if (!failure.transient || !retry.wait(failure.what())) {
+      if (!may_pass(failure) || !retry.wait(failure.what())) {
         throw Resumable(
             fmt::format("{}; what came so far is kept: the next pull goes on from there", failure.what()));
       }
@@ -144,7 +144,7 @@ HttpResponse Registry::get(HttpClient& http, HttpRequest request, const std::str
       reason = fmt::format("{} answers {}{}", endpoint_.url, response.status, reason_in(response));
     } catch (const HttpFailure& failure) {
       // Bytes of a blob may have come: fetch() goes on behind them.
-      if (request.sink || !failure.transient) throw;
+      if (request.sink || !may_pass(failure)) throw;
       reason = failure.what();
     }
     if (!retry.wait(reason, retry_after)) {
@@ -156,12 +156,18 @@ HttpResponse Registry::get(HttpClient& http, HttpRequest request, const std::str
   }
 }
 
+/// Nobody there: once it has answered, it is being restarted, or the network is; before, the name is wrong.
+bool Registry::may_pass(const HttpFailure& failure) const {
+  return failure.transient || (failure.no_connection && reached_);
+}
+
 HttpResponse Registry::authorized(HttpClient& http, HttpRequest& request) {
   {
     const std::lock_guard guard(mutex_);
     request.authorization = authorization_;
   }
   HttpResponse response = http.perform(request);
+  reached_ = true;
   if (response.status != 401) return response;
   request.authorization = authorize(http, response);  // the first time, or the token has run out
   if (request.authorization.empty()) return response;

@@ -50,10 +50,12 @@ class Registry {
   HttpResponse authorized(HttpClient& http, HttpRequest& request);
   std::string authorize(HttpClient& http, const HttpResponse& refusal);
   std::string bearer_token(HttpClient& http, const std::string& challenge);
+  bool may_pass(const HttpFailure& failure) const;
   [[noreturn]] void refuse(const HttpResponse& response, const std::string& what) const;
 
   const Endpoint endpoint_;
   const ImageName name_;
+  std::atomic<bool> reached_ = false;
   std::mutex mutex_;           // of the next
   std::string authorization_;  // the header that worked last
 };

@@ -123,6 +123,8 @@ TEST_CASE("a connection that breaks is taken up again where it broke") {
       {"resets before a layer, each time", on(layer(), reset_at(0)), "what came so far is kept"},
       {"sends a layer elsewhere, where nobody listens", on(layer(), redirect("http://127.0.0.1:1/")),
        "what came so far is kept"},
+      {"sends a layer once to where nobody listens, as while it restarts",
+       first(layer(), redirect("http://127.0.0.1:1/")), ""},
       {"ignores Range", broken_off([](const Request&, Reply) {
          return Reply{200, "", sample().layers[1]};
        }),
