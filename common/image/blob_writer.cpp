@@ -19,14 +19,16 @@ bool is_same_file(int file, const std::string& path) {
   return ::stat(path.c_str(), &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
-void lock(int file, const std::string& path) {
-  while (::flock(file, LOCK_EX) == -1) {
-    if (errno != EINTR) throw_error(errno, fmt::format("flock(\"{}\")", path));
-    throw_if_interrupted();
-  }
+std::string partial_path(const Store& store, const Descriptor& expected) {
+  return store.path() + "/partial/" + expected.digest.hex();
 }
 
 }  // namespace
+
+bool BlobWriter::is_begun(const Store& store, const Descriptor& expected) {
+  struct stat status {};
+  return ::stat(partial_path(store, expected).c_str(), &status) == 0 && status.st_size > 0;
+}
 
 BlobWriter::BlobWriter(Store& store) : store_(store) {
   store_.prepare();
@@ -34,21 +36,22 @@ BlobWriter::BlobWriter(Store& store) : store_(store) {
   file_.reset(check(::mkostemp(path_.data(), O_CLOEXEC), "mkostemp(\"{}\")", path_));
 }
 
-BlobWriter::BlobWriter(Store& store, const Descriptor& expected) : store_(store), expected_(expected) {
+BlobWriter::BlobWriter(Store& store, const Descriptor& expected, const LockWait& wait)
+    : store_(store), expected_(expected) {
   store_.prepare();
-  path_ = store_.path() + "/partial/" + expected.digest.hex();
+  path_ = partial_path(store, expected);
   complete_ = store_.has(expected);
-  if (!complete_) open_partial();
+  if (!complete_) open_partial(wait);
 }
 
 BlobWriter::~BlobWriter() {
   if (file_ && !keep_) ::unlink(path_.c_str());
 }
 
-void BlobWriter::open_partial() {
+void BlobWriter::open_partial(const LockWait& wait) {
   do {
     file_.reset(check(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644), "open(\"{}\")", path_));
-    lock(file_.get(), path_);
+    lock_file(file_.get(), LOCK_EX, path_, wait);
     complete_ = store_.has(*expected_);
     if (complete_) {
       if (is_same_file(file_.get(), path_)) ::unlink(path_.c_str());

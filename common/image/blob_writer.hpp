@@ -26,7 +26,10 @@ class BlobWriter {
 
   /// A blob that is known, and continued where an earlier attempt ended: offset() says where. Waits for
   /// another process that is fetching the same one; if it got it, is_complete() is true.
-  BlobWriter(Store& store, const Descriptor& expected);
+  BlobWriter(Store& store, const Descriptor& expected, const LockWait& wait = {});
+
+  /// Whether an earlier attempt has left a part of it, which takes a moment to verify.
+  static bool is_begun(const Store& store, const Descriptor& expected);
 
   ~BlobWriter();
   BlobWriter(const BlobWriter&) = delete;
@@ -51,7 +54,7 @@ class BlobWriter {
   Descriptor commit();
 
  private:
-  void open_partial();
+  void open_partial(const LockWait& wait);
   void rehash();
 
   Store& store_;

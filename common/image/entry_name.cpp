@@ -1,7 +1,8 @@
 #include "common/image/entry_name.hpp"
 
+#include <algorithm>
 #include <climits>
-#include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "common/sys/error.hpp"
@@ -13,10 +14,13 @@ constexpr std::string_view kPrefix = ".wh.";
 constexpr std::string_view kMetadataPrefix = ".wh..wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 
-std::vector<std::string> components(const std::string& path) {
-  std::vector<std::string> result;
-  std::istringstream stream(path);
-  for (std::string component; std::getline(stream, component, '/');) result.push_back(component);
+std::vector<std::string_view> components(std::string_view path) {
+  std::vector<std::string_view> result;
+  while (!path.empty()) {
+    const auto length = std::min(path.find('/'), path.size());
+    result.push_back(path.substr(0, length));
+    path.remove_prefix(std::min(length + 1, path.size()));
+  }
   return result;
 }
 
@@ -33,11 +37,11 @@ EntryName EntryName::split(const std::string& path) {
 }
 
 EntryName EntryName::parse(const std::string& name) {
-  std::vector<std::string> kept;
-  for (auto& component : components(name)) {
+  std::vector<std::string_view> kept;
+  for (const auto component : components(name)) {
     if (component.empty() || component == ".") continue;
     if (component != "..") {
-      kept.push_back(std::move(component));
+      kept.push_back(component);
     } else if (kept.empty()) {
       throw_hostile(name, "leads out of the root file system");
     } else {
@@ -45,7 +49,7 @@ EntryName EntryName::parse(const std::string& name) {
     }
   }
   std::string path;
-  for (const auto& component : kept) path += (path.empty() ? "" : "/") + component;
+  for (const auto component : kept) path.append(path.empty() ? "" : "/").append(component);
   if (path.size() >= PATH_MAX)
     throw_hostile(name.substr(0, 60) + "...", "has a name longer than a path may be");
   return split(path);
@@ -53,7 +57,7 @@ EntryName EntryName::parse(const std::string& name) {
 
 EntryKind parse_whiteout(EntryName& name) {
   const std::string path = name.path();
-  for (const auto& component : components(name.directory)) {
+  for (const auto component : components(name.directory)) {
     if (component.starts_with(kMetadataPrefix)) return EntryKind::aufs_metadata;
     if (component.starts_with(kPrefix)) throw_hostile(path, "has a whiteout for a directory");
   }

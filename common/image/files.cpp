@@ -1,7 +1,6 @@
 #include "common/image/files.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -12,19 +11,6 @@
 #include "common/sys/error.hpp"
 
 namespace workshop {
-namespace {
-
-/// flock(2), also when a signal that is not ours to end by interrupts it.
-bool try_lock(int file, int operation, const std::string& path) {
-  for (;;) {
-    if (::flock(file, operation) == 0) return true;
-    if (errno == EWOULDBLOCK) return false;
-    if (errno != EINTR) throw_error(errno, fmt::format("flock(\"{}\")", path));
-    throw_if_interrupted();
-  }
-}
-
-}  // namespace
 
 ByteSource file_source(const std::string& path) {
   const auto file =
@@ -104,14 +90,6 @@ Digest digest_of(const ByteSource& source) {
   std::vector<std::byte> buffer(1 << 20);
   while (const std::size_t count = source(buffer)) hasher.update(std::span(buffer).first(count));
   return hasher.finish();
-}
-
-FileLock::FileLock(const std::string& path, Mode mode)
-    : file_(check(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644), "open(\"{}\")", path)) {
-  const int operation = mode == Mode::shared ? LOCK_SH : LOCK_EX;
-  if (try_lock(file_.get(), operation | LOCK_NB, path)) return;
-  report(fmt::format("waiting for another program that uses {}", path.substr(0, path.rfind("/locks/"))));
-  try_lock(file_.get(), operation, path);
 }
 
 }  // namespace workshop

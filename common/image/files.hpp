@@ -31,16 +31,4 @@ std::span<const std::byte> bytes_of(std::string_view text);
 Digest digest_of(std::string_view text);
 Digest digest_of(const ByteSource& source);
 
-/// A lock on a file (flock(2)), given back with the object, or by the kernel when the process dies.
-class FileLock {
- public:
-  enum class Mode { shared, exclusive };
-
-  /// Waits for whoever holds it, after a line to the user that says so; an interrupt ends the waiting.
-  FileLock(const std::string& path, Mode mode);
-
- private:
-  unique_fd file_;
-};
-
 }  // namespace workshop

@@ -2,6 +2,7 @@
 
 #include "common/image/fetch.hpp"
 #include "common/image/interrupt.hpp"
+#include "common/image/progress.hpp"
 #include "common/image/registry.hpp"
 #include "common/image/say.hpp"
 #include "common/image/unpack.hpp"
@@ -67,38 +68,70 @@ Offer find_offer(HttpClient& http, const ImageName& name, const Platform& platfo
   }
 }
 
-StoredImage fetch_image(const ImageName& name, const Platform& platform, bool platform_asked, Store& store) {
-  HttpClient http;
-  auto [registry, document] = find_offer(http, name, platform);
-  const Manifest manifest = Manifest::parse(document.text);
-  StoredImage image{name, document.descriptor};
+/// Fetches the documents of an image, which say what layers it has.
+Image fetch_documents(const Offer& offer, const ImageName& name, const std::optional<Platform>& asked,
+                      Store& store) {
+  const Manifest manifest = Manifest::parse(offer.document.text);
+  StoredImage image{name, offer.document.descriptor};
   const auto known = store.find(name);
   if (known && known->manifest.digest != image.manifest.digest) require_unused(name, store);
-  if (!store.has(image.manifest)) write_blob(store, document.text, image.manifest.media_type);
+  if (!store.has(image.manifest)) write_blob(store, offer.document.text, image.manifest.media_type);
   if (manifest.config.size > kMaxDocument)
     throw std::runtime_error("its configuration is too large to be one");
-  fetch_blobs(*registry, {manifest.config}, store, false);
+  Fetch(*offer.registry, {manifest.config}, store).wait_for_all();
   const Configuration configuration = Configuration::parse(store.read(manifest.config));
+  const Platform platform = asked.value_or(Platform::of_this_machine());
   if (platform.fitness(configuration.platform) == 0) {
     const std::string what = fmt::format("{} is for {}, not for {}", name.familiar(),
                                          configuration.platform.string(), platform.string());
-    if (platform_asked) throw std::runtime_error(what + ", and the registry has no other");
+    if (asked) throw std::runtime_error(what + ", and the registry has no other");
     say(what + ": its programs will not run here");
   }
   image.manifest.platform = configuration.platform;
-  fetch_blobs(*registry, manifest.layers, store, true);
-  return image;
+  return Image(store, image);
+}
+
+/// Tells `progress` how much of the layer `number` has been read.
+ByteSource watched(ByteSource source, std::size_t number, Progress& progress) {
+  return [source = std::move(source), number, &progress,
+          bytes = std::uint64_t{0}](std::span<std::byte> buffer) mutable {
+    const std::size_t count = source(buffer);
+    progress.update(number, bytes += count);
+    return count;
+  };
+}
+
+/// Fetches the layers, and unpacks those that are there while others are still on their way.
+std::string fetch_and_unpack(const Image& image, Registry& registry, Store& store) {
+  const auto& layers = image.manifest.layers;
+  Progress progress;
+  for (const auto& layer : layers) progress.add(layer.digest.hex().substr(0, 12), layer.size);
+  Fetch fetch(registry, layers, store, &progress);
+  LayerFeed feed;
+  feed.open = [&](std::size_t number) {
+    fetch.wait_for(number);
+    progress.begin(number, "unpacking", 0);
+    return watched(store.open(layers[number]), number, progress);
+  };
+  feed.applied = [&](std::size_t number) { progress.finish(number, "done"); };
+  std::string rootfs = unpack(image, store, feed);
+  for (std::size_t i = 0; i < layers.size(); ++i) {  // nobody asked for those of one that was unpacked before
+    fetch.wait_for(i);
+    progress.finish(i);
+  }
+  return rootfs;
 }
 
 /// Fetches and unpacks; false if another program removed some of it meanwhile.
 bool pull_once(const ImageName& name, const std::optional<Platform>& platform, Store& store) {
-  const StoredImage stored =
-      fetch_image(name, platform.value_or(Platform::of_this_machine()), platform.has_value(), store);
-  const Image image(store, stored);
+  HttpClient http;
+  const Offer offer = find_offer(http, name, platform.value_or(Platform::of_this_machine()));
+  const Image image = fetch_documents(offer, name, platform, store);
   const auto known = store.find(name);
-  const bool same = known && known->manifest.digest == stored.manifest.digest && is_unpacked(image, store);
-  const std::string rootfs = unpack(image, store);
-  if (!store.add(stored)) return false;
+  const bool same =
+      known && known->manifest.digest == image.stored.manifest.digest && is_unpacked(image, store);
+  const std::string rootfs = fetch_and_unpack(image, *offer.registry, store);
+  if (!store.add(image.stored)) return false;
   say(fmt::format("{} {}: {}", name.familiar(), same ? "is up to date" : "is ready", rootfs));
   return true;
 }

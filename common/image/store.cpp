@@ -9,6 +9,7 @@
 
 #include "common/image/files.hpp"
 #include "common/sys/error.hpp"
+#include "common/sys/tree.hpp"
 
 namespace workshop {
 namespace {
@@ -254,6 +255,10 @@ void Store::roll_back() {
 void Store::collect_garbage() {
   if (!exists_) return;
   for (const auto& entry : fs::directory_iterator(path_ + "/partial")) fs::remove(entry.path());
+  for (const auto& entry : fs::directory_iterator(path_ + "/images")) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with('.')) remove_tree(entry.path());  // of an unpack() that was killed
+  }
   remove_unneeded(blobs());
 }
 

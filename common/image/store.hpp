@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/image/byte_source.hpp"
+#include "common/image/file_lock.hpp"
 #include "common/image/files.hpp"
 #include "common/image/manifest.hpp"
 #include "common/image/name.hpp"
@@ -77,7 +78,8 @@ class Store {
   /// After a failure: removes those again, except what some image (of another process by now) needs.
   void roll_back();
 
-  /// Removes all blobs that no image needs, and what unfinished pulls left. Only with Use::exclusive.
+  /// Removes all blobs that no image needs, and what unfinished pulls and unpackings left. Only with
+  /// Use::exclusive.
   void collect_garbage();
 
  private:

@@ -46,14 +46,20 @@ void require_diff_id(const Image& image, std::size_t number, const Digest& diff_
                   diff_id.string(), image.diff_ids[number].string()));
 }
 
-void apply_layers(const Image& image, Extraction& extraction) {
+/// The layers as they lie in the store.
+LayerFeed stored_layers(const Image& image) {
+  return {[&image](std::size_t number) { return image.store->open(image.manifest.layers[number]); }};
+}
+
+void apply_layers(const Image& image, const LayerFeed& feed, Extraction& extraction) {
   for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    const Descriptor& layer = image.manifest.layers[i];
-    if (image.store->is_verified(layer, image.diff_ids[i])) {
-      extraction.apply_verified(image.store->open(layer));
+    const ByteSource layer = feed.open(i);
+    if (image.store->is_verified(image.manifest.layers[i], image.diff_ids[i])) {
+      extraction.apply_verified(layer);
     } else {
-      require_diff_id(image, i, extraction.apply(image.store->open(layer)));
+      require_diff_id(image, i, extraction.apply(layer));
     }
+    feed.applied(i);
   }
   tell(extraction.finish());
 }
@@ -72,6 +78,17 @@ void clear(const std::string& destination, bool made) {
 
 std::string folder_of(const ImageName& name, const Store& store) {
   return store.path() + "/images/" + name.directory();
+}
+
+/// A name for what concerns one image while it is unpacked; with anything before it, its own could be too
+/// long.
+std::string key_of(const ImageName& name) {
+  return digest_of(name.canonical()).hex();
+}
+
+/// Of one image alone: whoever unpacks it may have to wait for its layers.
+FileLock lock_unpacking(const ImageName& name, const Store& store) {
+  return FileLock(store.path() + "/locks/unpack-" + key_of(name), FileLock::Mode::exclusive);
 }
 
 /// Puts the folder `fresh` in the place of `folder`; what was there is then in `fresh`, or nowhere.
@@ -109,7 +126,7 @@ void extract(const Image& image, const std::string& destination) {
   if (made) make_directories(destination);
   Extraction extraction(destination, limits_);
   try {
-    apply_layers(image, extraction);
+    apply_layers(image, stored_layers(image), extraction);
   } catch (...) {
     clear(destination, made);
     throw;
@@ -137,17 +154,21 @@ bool is_unpacked(const Image& image, const Store& store) {
 }
 
 std::string unpack(const Image& image, Store& store) {
+  return unpack(image, store, stored_layers(image));
+}
+
+std::string unpack(const Image& image, Store& store, const LayerFeed& feed) {
   store.prepare();
   const ImageName& name = image.stored.name;
-  const FileLock lock(store.path() + "/locks/unpack", FileLock::Mode::exclusive);
+  const FileLock lock = lock_unpacking(name, store);
   if (is_unpacked(image, store)) return rootfs_of(name, store.path());
-  const std::string fresh = store.path() + "/images/.unpacking";
+  const std::string fresh = store.path() + "/images/." + key_of(name);
   remove_tree(fresh);  // of a run that was killed
   require_unused(name, store);
   make_directories(fresh + "/rootfs");
   try {
     Extraction extraction(fresh + "/rootfs", limits_);
-    apply_layers(image, extraction);
+    apply_layers(image, feed, extraction);
     replace_file(fresh + "/config.json", image.configuration);
     note_verified(image);
     swap_in(fresh, folder_of(name, store));
@@ -161,7 +182,7 @@ std::string unpack(const Image& image, Store& store) {
 
 void remove_unpacked(const ImageName& name, Store& store) {
   if (::access(folder_of(name, store).c_str(), F_OK) == -1) return;
-  const FileLock lock(store.path() + "/locks/unpack", FileLock::Mode::exclusive);
+  const FileLock lock = lock_unpacking(name, store);
   require_unused(name, store);
   remove_tree(folder_of(name, store));
 }

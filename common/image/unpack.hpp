@@ -17,6 +17,12 @@ struct Image {
   Image(const Store& from, const StoredImage& image);
 };
 
+/// Where the layers come from that are unpacked.
+struct LayerFeed {
+  std::function<ByteSource(std::size_t number)> open;  ///< may wait until the layer is there
+  std::function<void(std::size_t number)> applied = [](std::size_t) {};
+};
+
 /// What all images that are unpacked from now on may ask of the machine.
 void set_limits(const ExtractionLimits& limits);
 
@@ -29,6 +35,9 @@ void extract(const Image& image, const std::string& destination);
 /// system. One that is there already and belongs to the same configuration stays; another one is replaced,
 /// unless it is in use (std::runtime_error). It appears complete or not at all.
 std::string unpack(const Image& image, Store& store);
+
+/// The same with layers that are still on their way: none is asked for before those below it are applied.
+std::string unpack(const Image& image, Store& store, const LayerFeed& feed);
 
 /// Compares each layer with its diff_id, in any case; throws std::runtime_error.
 void verify_layers(const Image& image);

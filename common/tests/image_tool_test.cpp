@@ -344,13 +344,14 @@ TEST_CASE("an interrupted extraction leaves nothing behind") {
 
 TEST_CASE("who waits for another program says so, and can be interrupted") {
   const Scratch scratch;
-  WORKSHOP_RUN(scratch, "image extract busybox root");
-  const auto outcome = run(scratch,
-                           "mkfifo ready; flock store/locks/unpack sh -c 'echo > ready; exec sleep 60' & "
-                           "holder=$!; read x < ready\n"
-                           "image unpack busybox 2> message & pid=$!\n"
-                           "until grep -q waiting message; do kill -0 $pid || exit 1; done\n"
-                           "kill -TERM $pid; wait $pid; echo $?; kill $holder; ls store/images");
+  WORKSHOP_RUN(scratch, "image unpack busybox && image rm busybox");
+  const auto outcome =
+      run(scratch,
+          "mkfifo ready; flock store/locks/unpack-* sh -c 'echo > ready; exec sleep 60' & "
+          "holder=$!; read x < ready\n"
+          "image unpack busybox 2> message & pid=$!\n"
+          "until grep -q \"waiting for process $holder (flock)\" message; do kill -0 $pid || exit 1; done\n"
+          "kill -TERM $pid; wait $pid; echo $?; kill $holder; ls store/images");
   INFO(outcome);
   CHECK(outcome.out == "143\n");
 }

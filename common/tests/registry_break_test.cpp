@@ -136,6 +136,47 @@ TEST_CASE("a pull may be killed at any moment: the store is sound, and what it h
   CHECK(stages.size() >= 10);  // the control: they were not all killed before or after
 }
 
+TEST_CASE("a layer is unpacked while those above it are on their way") {
+  const SampleImage image = SampleImage::of({1, 2});
+  const std::string upper = digest_text(image.layers[1]);
+  FaultyRegistry server(image.content());
+  server.become(image.content(), [&](const Request& request, Reply good) {
+    if (contains(request.path, upper)) good.stall_after = 100'000;
+    return good;
+  });
+  const Scratch scratch;
+  const std::string pull = "image pull -q " + server.address() + "/image";
+  const std::string part = "store/partial/" + upper.substr(7);
+  // Interrupted then, it leaves what is worth keeping, and nothing else.
+  const auto outcome =
+      run(scratch, "export WORKSHOP_PATIENCE=10; " + pull +
+                       " & pid=$!\n"
+                       "until test -s store/images/.*/rootfs/file1 -a \"$(stat -c %s " +
+                       part +
+                       ")\" = 100000; do "
+                       "kill -0 $pid || exit 1; done 2>/dev/null\n"
+                       "kill -TERM $pid; wait $pid; echo $?; ls -A store/images; stat -c %s " +
+                       part);
+  INFO(outcome);
+  CHECK(outcome.out == "143\n100000\n");
+  server.become(image.content());
+  WORKSHOP_RUN(scratch, pull + " && image verify && test -s store/images/*image/rootfs/file2");
+  CHECK(server.blob_bytes() == image.layers[1].size() - 100'000);
+}
+
+TEST_CASE("when a layer cannot be unpacked, those on their way are not waited for, and not kept") {
+  const SampleImage image = SampleImage::of({1, 2});
+  FaultyRegistry server(image.content());
+  server.become(image.content(), [&](const Request& request, Reply good) {
+    if (contains(request.path, digest_text(image.layers[1]))) good.stall_after = 100'000;
+    return good;
+  });
+  const Scratch scratch;
+  const std::string pull = "WORKSHOP_PATIENCE=100 image pull -q " + server.address() + "/image";
+  WORKSHOP_REFUSED(scratch, pull + " --max-size 100K", "unpacks to more than");
+  WORKSHOP_RUN(scratch, "test -z \"$(ls -A store/images store/partial store/blobs/sha256 | grep -v :)\"");
+}
+
 TEST_CASE("ten pulls of overlapping images at once fetch each blob once, and all complete") {
   const std::vector<std::vector<int>> images = {{1, 2, 3}, {2, 3, 4}, {3, 4, 5}, {5, 1, 2}, {4, 2, 1}};
   FaultyRegistry::Content content;

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "common/image/http.hpp"
 #include "common/testing/catch.hpp"
@@ -90,7 +91,7 @@ TEST_CASE("a blob with the wrong digest is refused, and the store stays as it wa
   REGISTRY(server, scratch);
   const std::string name = server.address() + "/library/busybox";
   server.damage(layer_of(scratch));
-  WORKSHOP_REFUSED(scratch, "image pull " + name, "wrong digest");
+  WORKSHOP_REFUSED(scratch, "image pull -q " + name, "wrong digest");
   WORKSHOP_RUN(scratch,
                "test -z \"$(image list -q)\" -a -z \"$(ls -A store/images)\" -a -z \"$(ls store/partial)\" "
                "-a -z \"$(ls store/blobs/sha256)\"");
@@ -105,7 +106,7 @@ TEST_CASE("a blob that is too short or too long is refused") {
   for (const auto wrong : {size - 1000, size + 1000}) {
     CAPTURE(wrong);
     std::filesystem::resize_file(file, wrong);
-    WORKSHOP_REFUSED(scratch, "image pull " + server.address() + "/library/busybox", "");
+    WORKSHOP_REFUSED(scratch, "image pull -q " + server.address() + "/library/busybox", "");
     WORKSHOP_RUN(scratch, "test -z \"$(image list -q)\" -a -z \"$(ls store/partial)\"");
   }
 }
@@ -136,7 +137,7 @@ TEST_CASE("what came before the connection broke is not fetched again") {
                             "' bs=1 seek=100 conv=notrunc status=none; image pull " + name +
                             " && image verify");
   // Control: without the kept part, it is noticed.
-  WORKSHOP_REFUSED(scratch, "image pull " + name + " --store fresh", "wrong digest");
+  WORKSHOP_REFUSED(scratch, "image pull -q " + name + " --store fresh", "wrong digest");
 }
 
 TEST_CASE("a kept part that was wrong does no harm") {
@@ -159,6 +160,50 @@ TEST_CASE("pulls at the same time do not disturb each other") {
           "; do image pull -q $n & pids=\"$pids $!\"; done; for p in $pids; do wait $p || exit 1; done\n"
           "image verify && test \"$(ls store/blobs/sha256 | wc -l)\" = 3 -a -z \"$(ls store/partial)\"");
   CHECK(run(scratch, "image list -q").out == a + "\n" + b + "\n");
+}
+
+TEST_CASE("who waits for a blob that another program fetches says for which one, and can be interrupted") {
+  REGISTRY(server, scratch);
+  const auto outcome = run(
+      scratch,
+      "image extract busybox tree && image rm -q busybox; mkfifo ready\n"
+      "flock store/partial/" +
+          layer_of(scratch).substr(7) +
+          " sh -c 'echo > ready; exec sleep 60' & holder=$!; read x < ready\n"
+          "image pull " +
+          server.address() +
+          "/library/busybox 2> message & pid=$!\n"
+          "until grep -q \"waiting for process $holder (flock)\" message; do kill -0 $pid || exit 1; done\n"
+          "kill -TERM $pid; wait $pid; echo $?; kill $holder; ls store/images");
+  INFO(outcome);
+  CHECK(outcome.out == "143\n");
+}
+
+TEST_CASE("what was asked for with https is not fetched without, not even from this machine") {
+  REGISTRY(server, scratch);
+  if (::geteuid() != 0) WORKSHOP_SKIP("trusting a certificate of the test's own takes root");
+  const std::string there = "http://" + server.address() + "/v2/library/busybox/manifests/latest";
+  const auto answer = [](const std::string& status, const std::string& location, const std::string& body) {
+    return fmt::format("HTTP/1.1 {}\r\nLocation: {}\r\n\r\n{}", status, location, body);
+  };
+  std::ofstream(scratch.directory("documents") + "/plain") << answer("307 Away", there, "");
+  std::ofstream(scratch / "documents/encrypted") << answer("307 Away", "/moved", "");
+  std::ofstream(scratch / "moved") << answer("404 None", "", R"({"errors": [{"message": "seen by https"}]})");
+  // A mirror of Docker Hub with TLS, which serves files that are whole answers (openssl-s_server(1), -HTTP).
+  const auto outcome =
+      run(scratch,
+          "mkdir -p v2/library/busybox; mv documents v2/library/busybox/manifests\n"
+          "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out certificate -subj /CN=here -days 2 "
+          "-addext subjectAltName=IP:127.0.0.1 2> log || exit 1\n"
+          "openssl s_server -HTTP -accept 127.0.0.1:0 -cert certificate -key key > log 2>&1 & tls=$!\n"
+          "until grep -q ACCEPT log; do kill -0 $tls || exit 2; done\n"
+          "export WORKSHOP_REGISTRY=https://127.0.0.1:$(sed -n 's/^ACCEPT.*://p' log) "
+          "https_proxy=http://127.0.0.1:1\n"
+          "for tag in plain encrypted; do unshare -m sh -c \"mount --bind certificate "
+          "/etc/ssl/certs/ca-certificates.crt && exec image pull library/busybox:$tag\"; done; kill $tls");
+  INFO(outcome);
+  CHECK(contains(outcome.err, "refused to fetch " + there));
+  CHECK(contains(outcome.err, "seen by https"));  // the control: what stays with https is followed
 }
 
 TEST_CASE("a registry that wants a password gets the one docker login keeps") {
