@@ -44,13 +44,19 @@ class Accomplice {
   std::thread thread_;
 };
 
-/// In the folder p of the destination: exchanges `name` and a fresh link to `target`.
+// What it does in the folder p of the destination.
+
+bool exchange(const std::string& folder, const std::string& one, const std::string& other) {
+  return ::renameat2(AT_FDCWD, (folder + "/" + one).c_str(), AT_FDCWD, (folder + "/" + other).c_str(),
+                     RENAME_EXCHANGE) == 0;
+}
+
+/// Exchanges `name` and a fresh link to `target`.
 bool exchange_for_link(const std::string& folder, const char* name, const char* target) {
   const unique_fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return false;
   error_of([&] { remove_tree(directory.get(), "decoy"); });
-  return ::symlinkat(target, directory.get(), "decoy") == 0 &&
-         ::renameat2(directory.get(), name, directory.get(), "decoy", RENAME_EXCHANGE) == 0;
+  return ::symlinkat(target, directory.get(), "decoy") == 0 && exchange(folder, name, "decoy");
 }
 
 /// Puts a second name of `target` in the place of `name`.
@@ -82,13 +88,13 @@ struct Race {
 // Each is long enough for the accomplice to be in time now and then.
 const Race kRaces[] = {
     {"a directory that is looked up, for a link",
-     [](auto& folder, auto&) { return exchange_for_link(folder, "d", "../../outside"); },
-     repeated(1000,
+     [](auto& folder, auto&) { return exchange(folder, "d", "l"); },
+     // More directories than stay open: they must be looked up again.
+     repeated(3000,
               [](int i) -> std::vector<Entry> {
-                // More directories than stay open: they must be looked up again.
-                return {owned(Entry::file, fmt::format("p/d/s{}/new", i % 200)),
-                        owned(Entry::file, fmt::format("p/d/new{}", i % 10)),
-                        owned(Entry::file, "p/d/.wh.secret"), owned(Entry::directory, "p/d")};
+                return {owned(Entry::file, fmt::format("p/d/s{}/new", i % 300)),
+                        owned(Entry::file, fmt::format("p/d/new{}", i)),
+                        owned(Entry::file, "p/d/.wh.secret")};
               })},
     {"a directory that is made, for a link before it has its owner",
      [](auto& folder, auto&) { return exchange_for_link(folder, "n", "../../outside/d"); },
@@ -124,7 +130,9 @@ TEST_CASE("no archive reaches outside while another process exchanges") {
       const Scene scene;
       scene.scratch.shell("mkfifo outside/fifo");
       const Snapshot before = snapshot(scene.outside);
-      const std::string lower = make_layer({owned(Entry::directory, "p/d"), race.entries.front()}),
+      const std::string lower = make_layer({owned(Entry::directory, "p/d"),
+                                            {Entry::link, "p/l", "../../outside"},
+                                            race.entries.front()}),
                         upper = make_layer(race.entries);
       {
         Extraction extraction(scene.destination);
@@ -141,17 +149,26 @@ TEST_CASE("no archive reaches outside while another process exchanges") {
 
 TEST_CASE("what is mounted in the destination meanwhile is not the image's") {
   if (::geteuid() != 0) WORKSHOP_SKIP("only root may mount: run the tests as root");
-  const Entry rows[] = {{Entry::file, "m/new", "attack"}, {Entry::file, "m/.wh.secret"},
-                        {Entry::file, "m/.wh..wh..opq"},  {Entry::directory, "m", "", 0777, 4242},
-                        {Entry::file, "m", "attack"},     {Entry::file, ".wh.m"},
-                        {Entry::file, ".wh..wh..opq"},    {Entry::hard_link, "h", "m/secret"}};
+  const struct {
+    const char* sentence;
+    Entry entry;
+  } rows[] = {
+      {"a file in it", {Entry::file, "m/new", "attack"}},
+      {"a whiteout in it", {Entry::file, "m/.wh.secret"}},
+      {"an opaque whiteout in it", {Entry::file, "m/.wh..wh..opq"}},
+      {"a hard link to a file in it", {Entry::hard_link, "h", "m/secret"}},
+      {"a directory of its name", {Entry::directory, "m", "", 0777, 4242, 4242}},
+      {"a file of its name", {Entry::file, "m", "attack"}},
+      {"a whiteout of its name", {Entry::file, ".wh.m"}},
+      {"an opaque whiteout of the root", {Entry::file, ".wh..wh..opq"}},
+  };
   for (const auto& row : rows) {
-    DYNAMIC_SECTION(row.name) {
+    DYNAMIC_SECTION(row.sentence) {
       const Scene scene;
       // At the end a directory is replaced: what was open is to be looked up again.
       const std::string lower =
           make_layer({{Entry::directory, "m"}, {Entry::directory, "z"}, {Entry::file, "z"}});
-      const std::string upper = make_layer({row});
+      const std::string upper = make_layer({row.entry});
       const std::string error = in_child([&] {
         check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
         check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(MS_PRIVATE)");
