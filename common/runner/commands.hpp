@@ -33,6 +33,7 @@ int bundle_images(const Arguments& arguments);
 int show_room(const Arguments& arguments);
 int show_completion(const Arguments& arguments);
 int run_suite(const Arguments& arguments);
+int run_bench(const Arguments& arguments);
 int show_demo(const Arguments& arguments);
 int clean_up(const Arguments& arguments);
 int run_gate(const Arguments& arguments);

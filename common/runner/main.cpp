@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "common/runner/command.hpp"
 #include "common/runner/commands.hpp"
 #include "common/runner/project.hpp"
 #include "common/runner/terminal.hpp"
@@ -35,6 +36,7 @@ constexpr CommandRow kCommands[] = {
     {"completion", show_completion},
     {"cleanup", clean_up},
     {"test", run_suite},
+    {"bench", run_bench},
     {"gate", run_gate},
     {"help", show_help},
     {"--help", show_help},
@@ -115,6 +117,13 @@ int set_up(const Arguments& arguments) {
   std::vector<std::string> command = {find_project().source / "common/setup/install", "--verbose"};
   command.insert(command.end(), arguments.words.begin(), arguments.words.end());
   if (arguments.words.empty()) command.insert(command.end(), {"build", "run"});
+  execute(command);
+}
+
+int run_bench(const Arguments& arguments) {
+  become_root(arguments.argv, "mount and to be other users", {"TMPDIR", "WORKSHOP_SETUP"});
+  std::vector<std::string> command = {find_project().source / "common/bench/bench"};
+  for (char** word = arguments.argv + 2; *word != nullptr; ++word) command.emplace_back(*word);
   execute(command);
 }
 

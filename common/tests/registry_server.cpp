@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -128,20 +127,9 @@ std::string no_registry_because() {
 }
 
 std::string debian_archive(std::string& why_not) {
-  const std::string path = program_folder() + "/../debian.tar";
-  // Several tests may want it at once.
-  const unique_fd lock(
-      check(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666), "open(\"{}.lock\")", path));
-  check(::flock(lock.get(), LOCK_EX), "flock(\"{}.lock\")", path);
-  if (::access(path.c_str(), R_OK) == 0) return path;
   const Scratch scratch;
-  const auto made = run(scratch,
-                        ". /etc/os-release; mmdebstrap --variant=minbase --include=procps "
-                        "$([ \"$ID\" = debian ] && echo \"$VERSION_CODENAME\" || echo stable) debian.tar");
-  if (made.status == 0) {
-    const auto moved = run(scratch, fmt::format("mv debian.tar '{0}.new' && mv '{0}.new' '{0}'", path));
-    if (moved.status == 0) return path;
-  }
+  const auto made = run(scratch, fmt::format("'{}' '{}/..'", WORKSHOP_DEBIAN_ARCHIVE, program_folder()));
+  if (made.status == 0) return made.out.substr(0, made.out.find('\n'));
   why_not = "mmdebstrap makes no Debian root file system here: " +
             made.err.substr(made.err.size() - std::min<std::size_t>(made.err.size(), 300));
   return "";

@@ -14,6 +14,7 @@ _workshop() {
   else
     case $command:$COMP_CWORD in
       bundle:2) mapfile -t COMPREPLY < <(compgen -W "save load" -- "$word") ;;
+      bench:*) mapfile -t COMPREPLY < <(compgen -W "start pull build check" -- "$word") ;;
       completion:2) mapfile -t COMPREPLY < <(compgen -W "bash zsh fish" -- "$word") ;;
       room:2 | bundle:3) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
       check:2 | watch:2 | hint:2 | diff:2 | solve:2 | reset:2 | gate:2)

@@ -16,6 +16,8 @@ function __workshop_arguments
     switch "$words[2]:"(count $words)
         case bundle:2
             printf '%s\n' save load
+        case 'bench:*'
+            printf '%s\n' start pull build check
         case completion:2
             printf '%s\n' bash zsh fish
         case check:2 watch:2 hint:2 diff:2 solve:2 reset:2 gate:2

@@ -11,6 +11,7 @@ _workshop() {
   else
     case $command:$CURRENT in
       bundle:3) found=(save load) ;;
+      bench:*) found=(start pull build check) ;;
       completion:3) found=(bash zsh fish) ;;
       room:3|bundle:4) _files && return ;;
       (check|watch|hint|diff|solve|reset|gate):3) found=($root/level<->-*(N:t)) found=(${${found#level}%%-*}) found=(${found#0}) ;;
