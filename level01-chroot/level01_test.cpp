@@ -66,6 +66,13 @@ TEST_CASE("a file made inside is not the host's", "[step2]") {
                   "the file should be below the container's rootfs and nowhere else");
 }
 
+TEST_CASE("where chroot is refused, nothing is run", "[step2]") {
+  WORKSHOP_SANDBOX(host, As::root);
+  const Run run = host.shell("exec setpriv --bounding-set=-sys_chroot level01 run -- /bin/sh -c 'echo ran'");
+  WORKSHOP_EXPECT(run, run.status == 125 && run.out.empty() && contains(run.err, "Operation not permitted"),
+                  "the command ran on the host, as root: check() the return value of chroot(2)");
+}
+
 TEST_CASE("a command that only the image has is found", "[step2]") {
   WORKSHOP_SANDBOX(host, As::root);
   const Run outside = host.shell("/bin/ash -c true");
@@ -99,6 +106,9 @@ TEST_CASE("TERM is the caller's and PATH has whole directories", "[step4]") {
   const Run inside = busybox(host, {"env"});
   WORKSHOP_EXPECT(inside, contains(inside.out, "TERM=dumb\n"),
                   "TERM should be what it is outside: programs draw by it");
+  const Run none = host.shell("unset TERM; exec level01 run -- /bin/busybox env");
+  WORKSHOP_EXPECT(none, none.status == 0 && contains(none.out, "TERM="),
+                  "outside there may be no TERM: getenv(3) returns a null pointer then");
   const Run path =
       host.run({"run", "--", "/bin/busybox", "sh", "-c",
                 "IFS=:; for d in $PATH; do case $d in /*) ;; *) echo \"relative: $d\";; esac; done; "

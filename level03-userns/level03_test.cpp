@@ -75,6 +75,14 @@ TEST_CASE("--hostname names the container and not the host", "[step4]") {
                   "the host's name has changed: was sethostname(2) called in the parent?");
 }
 
+TEST_CASE("without --hostname the container keeps the host's name", "[step4]") {
+  WORKSHOP_SANDBOX(host, As::user);
+  const Run outer = host.shell("cat /proc/sys/kernel/hostname");
+  const Run inner = host.run({"run", "--", "cat", "/proc/sys/kernel/hostname"});
+  WORKSHOP_EXPECT(inner, inner.out == outer.out,
+                  "an empty name is none: sethostname(2) only if there is one");
+}
+
 TEST_CASE("root, a name and PID 1, all without privileges", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user);
   const Run run = host.run(

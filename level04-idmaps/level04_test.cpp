@@ -27,7 +27,8 @@ std::string gid() {
 }
 
 /// Gives the host these subordinate ids; NAME in them stands for the user.
-void grant(const Sandbox& host, std::string subuid, std::string subgid) {
+void grant(const Sandbox& host, std::string subuid = "NAME:200000:65536\n",
+           std::string subgid = "NAME:300000:65536\n") {
   for (std::string* text : {&subuid, &subgid}) {
     for (auto at = text->find("NAME"); at != std::string::npos; at = text->find("NAME")) {
       text->replace(at, 4, ordinary_user()->name);
@@ -38,10 +39,6 @@ void grant(const Sandbox& host, std::string subuid, std::string subgid) {
   const Run run =
       host.root_shell("mount --bind /tmp/subuid /etc/subuid && mount --bind /tmp/subgid /etc/subgid");
   WORKSHOP_EXPECT(run, run.status == 0, "the test's own set-up");
-}
-
-void grant_usual(const Sandbox& host) {
-  grant(host, "NAME:200000:65536\n", "NAME:300000:65536\n");
 }
 
 }  // namespace
@@ -84,8 +81,10 @@ TEST_CASE("names and numbers, comments and blank lines are read", "[step1]") {
 
 TEST_CASE("the maps hold all subordinate ids, and the caller's own where it was asked to be", "[step2]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
+  const uid_t own = ordinary_user()->uid;
+  const std::string below = std::to_string(own - 10), above = std::to_string(own + 1);
   struct Row {
-    const char* granted;
+    std::string granted;
     const char* inside;
     std::string maps;
   };
@@ -98,13 +97,14 @@ TEST_CASE("the maps hold all subordinate ids, and the caller's own where it was 
        "uid 0 200000 10\nuid 10 500000 5\nuid 15 OWN 1\nuid 16 500005 15\n"},
       {"NAME:200000:10\nNAME:500000:20\n", "10", "uid 0 200000 10\nuid 10 OWN 1\nuid 11 500000 20\n"},
       {"NAME:7:1\n", "0", "uid 0 OWN 1\nuid 1 7 1\n"},
+      {"NAME:" + below + ":20\n", "0", "uid 0 OWN 1\nuid 1 " + below + " 10\nuid 11 " + above + " 9\n"},
   };
   for (const Row& row : rows) {
     grant(host, row.granted, "NAME:300000:1\n");
     std::string expected = row.maps;
     expected.replace(expected.find("OWN"), 3, uid());
     expected += "gid 0 300000 1\ngid 1100 " + gid() + " 1\n";
-    INFO(row.granted << "--map-uid " << row.inside << " should give\n" << expected);
+    INFO("/etc/subuid: " << row.granted << "/etc/subgid: NAME:300000:1\nshould give\n" << expected);
     const Run run = host.run({"maps", "--map-uid", row.inside});
     WORKSHOP_EXPECT(run, run.out == expected,
                     "in the order of the file, from 0 on, nothing lost and nothing twice");
@@ -127,7 +127,7 @@ namespace {
 class StalledIds {
  public:
   explicit StalledIds(const Sandbox& host) : host_(host) {
-    grant_usual(host);
+    grant(host);
     const Run run = host.root_shell("mkfifo -m 666 /tmp/fifo && mount --bind /tmp/fifo /etc/subuid");
     WORKSHOP_EXPECT(run, run.status == 0, "the test's own set-up");
   }
@@ -191,7 +191,7 @@ TEST_CASE("a child whose parent dies while it waits does not wait for ever", "[s
 
 TEST_CASE("the kernel has the maps", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   const Run maps =
       host.run({"run", "--", "sh", "-c", "sed 's/^ *//; s/  */ /g' /proc/self/uid_map /proc/self/gid_map"});
   const std::string expected = "0 200000 1100\n1100 " + uid() + " 1\n1101 201100 64436\n" +
@@ -203,7 +203,7 @@ TEST_CASE("the kernel has the maps", "[step4]") {
 
 TEST_CASE("--map-uid and --map-gid say who the user is inside", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   const Run run =
       host.run({"run", "-m", "5", "-g", "7", "--", "sh", "-c", "touch file; stat -c %u:%g /tmp/home"});
   WORKSHOP_EXPECT(run, run.out == "5:7\n", "the user's home belongs to the ids that were asked for");
@@ -211,7 +211,7 @@ TEST_CASE("--map-uid and --map-gid say who the user is inside", "[step4]") {
 
 TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and leaves nothing", "[step4]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   struct Row {
     const char* what;
     const char* install;  // makes newuidmap
@@ -237,7 +237,7 @@ TEST_CASE("whatever goes wrong with newuidmap ends in a message, at once, and le
 
 TEST_CASE("the command is root and sees its own processes only", "[step5]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   const Process outside = host.start_shell("exec sleep 98765");
   const Run ids = host.run({"run", "--", "sh", "-c", "id -u; id -g"});
   WORKSHOP_EXPECT(ids, ids.out == "0\n0\n", "setgid(0), then setuid(0)");
@@ -249,7 +249,7 @@ TEST_CASE("the command is root and sees its own processes only", "[step5]") {
 
 TEST_CASE("a root file system made inside has its owners, by the map", "[step5]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
   WORKSHOP_EXPECT(extract, extract.status == 0, "image extract runs inside the namespace");
   const Run inner = host.run({"run", "--", "stat", "-c", "%u:%g %a", "root/etc/shadow"});
@@ -272,7 +272,7 @@ TEST_CASE("a root file system made inside has its owners, by the map", "[step5]"
 
 TEST_CASE("a tree of other ids is removed from inside", "[step5]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   REQUIRE(host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"}).status == 0);
   const Run outer = host.shell("rm -rf root 2>&1 | grep -c denied; ls -d root");
   WORKSHOP_EXPECT(outer, contains(outer.out, "root\n"), "the control: outside, the user may not");
@@ -283,7 +283,7 @@ TEST_CASE("a tree of other ids is removed from inside", "[step5]") {
 
 TEST_CASE("the exit status is the command's own, and signals reach it", "[program]") {
   WORKSHOP_SANDBOX(host, As::user_with_ids);
-  grant_usual(host);
+  grant(host);
   REQUIRE(host.run({"run", "--", "sh", "-c", "exit 42"}).status == 42);
   REQUIRE(host.run({"run", "--", "/nonexistent"}).status == 127);
   REQUIRE(host.run({"run", "--hostname", "container", "--", "cat", "/proc/sys/kernel/hostname"}).out ==

@@ -66,7 +66,7 @@ std::size_t count_option_words(int level, const std::vector<std::string>& words)
 cxxopts::Options declare(int level) {
   const std::string program = program_name();
   cxxopts::Options options(program + " run", "Runs COMMAND in a container.");
-  options.custom_help("[OPTIONS] [--]").positional_help("COMMAND [ARG...]");
+  options.custom_help("[OPTIONS] [--] COMMAND [ARG...]");
   for (const Row& row : kRows) {
     if (row.since > level) continue;
     const std::string names = (row.letter != 0 ? std::string(1, row.letter) + "," : "") + row.name;

@@ -26,7 +26,8 @@ constexpr double kStallSeconds = 30;  // times patience(), as the next
 constexpr double kConnectSeconds = 15;
 constexpr int kMaxRedirects = 10;
 constexpr std::size_t kMaxErrorBody = 64 << 10;
-constexpr std::size_t kMaxHeaders = 256 << 10;
+constexpr std::size_t kMaxHeaders = 256 << 10;  // bytes
+constexpr std::size_t kMaxHeaderLines = 1000;   // libcurl has a limit of its own, and another message
 
 /// A part of a URL; empty if it has none.
 std::string part_of(const std::string& url, CURLUPart part, unsigned flags = 0) {
@@ -76,9 +77,9 @@ struct Transfer {
   CURL* curl;
   HttpResponse response{};
   bool begun = false;
-  bool enough = false;           // of an error's text: the rest is not waited for
-  std::size_t header_bytes = 0;  // of all header lines, "100 Continue" and the like included
-  std::exception_ptr failure{};  // on its way through libcurl
+  bool enough = false;                                   // of an error's text: the rest is not waited for
+  std::size_t header_bytes = 0, header_lines = 0;        // "100 Continue" and the like included
+  std::exception_ptr failure{};                          // on its way through libcurl
   steady_clock::time_point heard = steady_clock::now();  // when something came last, and was dealt with
   const duration<double> stall{kStallSeconds * patience()};
 
@@ -129,7 +130,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
   const std::string line(data, size);
   transfer.heard = steady_clock::now();
   transfer.header_bytes += size;
-  if (transfer.header_bytes > kMaxHeaders) {
+  if (transfer.header_bytes > kMaxHeaders || ++transfer.header_lines > kMaxHeaderLines) {
     transfer.failure = std::make_exception_ptr(
         BadAnswer(fmt::format("{} sends headers without end", origin_of(transfer.request.url))));
     return 0;

@@ -39,8 +39,18 @@ std::string place(const Project& project, const Level& level, const Step& step) 
   return step.line == 0 ? file : fmt::format("{}:{}", file, step.line);
 }
 
+/// Tests run the whole program: one whose later step goes wrong fails the first step's tests, too.
+bool ended_early(const TestCase& test) {
+  const auto says = [&](const char* text) { return test.explanation.find(text) != std::string::npos; };
+  return says("exit status 125\n") || says("it crashed") || says("was stopped");
+}
+
 void print_failure(const TestCase& test) {
   print(fmt::format("  {}: {}\n{}\n", red("not yet"), test.name, test.explanation));
+  if (!ended_early(test)) return;
+  print(
+      "  The program did not get as far as the command. If you have begun a later step, look there as "
+      "well.\n\n");
 }
 
 void print_skips(const StepVerdict& step) {

@@ -88,10 +88,6 @@ std::time_t start_of(const fs::path& process) {
   return is_digits(field) ? std::time(nullptr) - age : std::time(nullptr);
 }
 
-bool is_level_program(const std::string& command) {
-  return command.size() == 7 && command.rfind("level", 0) == 0 && is_digits(command.substr(5));
-}
-
 /// Whether the link (root, cwd, an open descriptor) leads into the container. Compared by path, and the root
 /// by the directory itself too: a process in another mount namespace may have it under another path.
 bool leads_into(const fs::path& link, const std::string& folder, const struct stat* rootfs) {
@@ -111,10 +107,10 @@ bool has_open(const fs::path& process, const std::string& folder) {
   return false;
 }
 
-/// Whether a level's program that runs may have made the container: it is then not where one can see it until
-/// it has unpacked the image.
+/// Whether a program that runs may have made the container: it is then not where one can see it until it has
+/// unpacked the image. Only level 1 makes containers here.
 bool may_have_made(const fs::path& process, const struct stat& container) {
-  return is_level_program(first_line(process / "comm")) && start_of(process) <= container.st_mtime + 1;
+  return first_line(process / "comm") == "level01" && start_of(process) <= container.st_mtime + 1;
 }
 
 std::string find_user(const std::string& folder, const struct stat& container) {
@@ -126,8 +122,8 @@ std::string find_user(const std::string& folder, const struct stat& container) {
     if (leads_into(process / "root", folder, has_root ? &rootfs : nullptr) ||
         leads_into(process / "cwd", folder, has_root ? &rootfs : nullptr) || has_open(process, folder) ||
         may_have_made(process, container)) {
-      return fmt::format("process {} ({}) uses it", process.filename().string(),
-                         first_line(process / "comm"));
+      return fmt::format("process {} ({}) uses it; when it has ended, run this again",
+                         process.filename().string(), first_line(process / "comm"));
     }
   }
   return "";

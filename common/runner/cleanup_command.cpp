@@ -70,6 +70,23 @@ bool remove(const Leftover& leftover, bool dry_run) {
   return true;
 }
 
+/// Mounts that look like a level's, in what was a store before its marker was removed. True if there are any.
+bool report_orphans(const std::vector<Mount>& mounts) {
+  bool found = false;
+  for (const auto& store : stores_of(mounts)) {
+    if (is_store(store)) continue;
+    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
+      if (mount->point.rfind(store + "/containers/", 0) != 0) continue;
+      print(
+          fmt::format("left alone {}: {} has no workshop-store.json that says it is ours. If it is: "
+                      "sudo umount '{}'\n",
+                      mount->point, store, mount->point));
+      found = true;
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 int clean_up(const Arguments& arguments) {
@@ -79,7 +96,7 @@ int clean_up(const Arguments& arguments) {
   if (may_have_containers(found_stores)) {
     become_root(arguments.argv, "see who uses a container, and to unmount", {"WORKSHOP_STORE"});
   }
-  bool found = false, ok = true;
+  bool found = arguments.words.empty() && report_orphans(mounts), ok = !found;
   for (const auto& store : found_stores) {
     for (const auto& leftover : find_leftovers(store, mounts)) {
       found = true;

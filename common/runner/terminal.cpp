@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <regex>
 #include <sstream>
 #include <string_view>
 
@@ -63,7 +64,9 @@ bool is_colourful() {
 }
 
 std::string indented(const std::string& text) {
-  std::istringstream lines(text);
+  // Of a link, [chroot(2)](https://...), only the text.
+  static const std::regex kLink("\\[([^\\]]+)\\]\\((https?:|[.]{1,2}/|#)[^)]*\\)");
+  std::istringstream lines(std::regex_replace(text, kLink, "$1"));
   std::string result, paragraph;
   bool in_code = false;
   const auto end_paragraph = [&] {

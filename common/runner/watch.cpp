@@ -84,7 +84,7 @@ unique_fd open_signals() {
   return unique_fd(check(::signalfd(-1, &ending, SFD_CLOEXEC), "signalfd()"));
 }
 
-enum class Event { saved, hint, diff, next, again, quit };
+enum class Event { none, saved, hint, diff, next, quit };
 
 Event event_of_key(char key) {
   switch (key) {
@@ -99,8 +99,22 @@ Event event_of_key(char key) {
     case '\004':
       return Event::quit;
     default:
-      return Event::again;
+      return Event::none;
   }
+}
+
+/// The last key that means something, of all that were pressed since we last looked. Quit, if that is among
+/// them: nobody wants to wait for what was typed before.
+Event read_keys() {
+  char keys[256];
+  const ssize_t count = ::read(STDIN_FILENO, keys, sizeof keys);
+  if (count <= 0) return Event::quit;  // the end of the terminal
+  Event last = Event::none;
+  for (ssize_t i = 0; i < count && last != Event::quit; ++i) {
+    const Event event = event_of_key(keys[i]);
+    if (event != Event::none) last = event;
+  }
+  return last;
 }
 
 Event wait_for_event(Saves& saves, const unique_fd& signals, const std::string& file) {
@@ -114,9 +128,8 @@ Event wait_for_event(Saves& saves, const unique_fd& signals, const std::string& 
     if (ready == 0) return Event::saved;
     if (sources[1].revents != 0) return Event::quit;
     if (sources[0].revents != 0) saved = saves.take(file) || saved;
-    char key = '\004';  // the end of the terminal
-    if (count == 3 && sources[2].revents != 0)
-      return ::read(STDIN_FILENO, &key, 1) == 1 ? event_of_key(key) : Event::quit;
+    const Event event = count == 3 && sources[2].revents != 0 ? read_keys() : Event::none;
+    if (event != Event::none) return event;
   }
 }
 
@@ -141,7 +154,9 @@ Arguments about_step(const Level& level, const LevelVerdict& verdict) {
 }
 
 void show(Event event, const Project& project, const Level& level, LevelVerdict& verdict) {
-  if (event == Event::hint) {
+  if (event == Event::hint && verdict.first_open() == nullptr && verdict.compile_errors.empty()) {
+    print("All steps are done: there is nothing to give a hint for.\n");
+  } else if (event == Event::hint) {
     show_hint(about_step(level, verdict));
   } else if (event == Event::diff) {
     diff_level(about_step(level, verdict));

@@ -281,14 +281,31 @@ std::string quoted(const std::string& word) {
   return result + "\"";
 }
 
+/// The beginning and the end of a long text: what is around it has to stay on the screen.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kFirst = 15, kLast = 5;
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  std::string result;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool is_shown = lines.size() <= kFirst + kLast + 1 || i < kFirst || i + kLast >= lines.size();
+    if (is_shown) result += lines[i] + "\n";
+    if (!is_shown && i == kFirst) {
+      result += "(" + std::to_string(lines.size() - kFirst - kLast) + " lines more)\n";
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& stream, const Run& run) {
   stream << "$ " << run.command << "\n";
-  if (!run.stopped.empty()) return stream << run.stopped << "\n" << run.out << run.err;
+  if (!run.stopped.empty()) return stream << run.stopped << "\n" << shortened(run.out) << shortened(run.err);
   stream << "exit status " << run.status << meaning_of(run.status) << "\n";
-  if (!run.out.empty()) stream << "standard output:\n" << run.out << (run.out.back() == '\n' ? "" : "\n");
-  if (!run.err.empty()) stream << "standard error:\n" << run.err << (run.err.back() == '\n' ? "" : "\n");
+  if (!run.out.empty()) stream << "standard output:\n" << shortened(run.out);
+  if (!run.err.empty()) stream << "standard error:\n" << shortened(run.err);
   return stream;
 }
 
