@@ -25,7 +25,7 @@ void replace_keeping_backup(const Project& project, const std::filesystem::path&
   const std::filesystem::path backup = unused_name(file);
   write_file(project, backup, before);
   write_file(project, file, text);
-  print(fmt::format("Your file is kept: to have it back, cp '{}' '{}'\n", project.shown(backup),
+  print(fmt::format("Your file is kept. To have it back:\n  cp '{}' '{}'\n", project.shown(backup),
                     project.shown(file)));
 }
 

@@ -19,7 +19,7 @@ constexpr struct {
   const char* title;
   Findings (*check)(const Project&, const Level&);
 } kChecks[] = {
-    {"--files", "files differ in their blocks only; each step has tests, a heading and hints", check_files},
+    {"--files", "alike outside the blocks; each step has tests, heading, hints", check_files},
     {"--skeleton", "the skeleton fails each step's tests", check_skeleton},
     {"--walk", "with the first k steps done, exactly those pass", check_walk},
     {"--mutants", "with one step undone, its tests fail, and say what they always said", check_mutants},

@@ -128,8 +128,9 @@ int show_room(const Arguments& arguments) {
   if (arguments.has("--json")) {
     print_json(seats);
   } else if (seats.empty()) {
-    print(fmt::format("Nobody is here yet. Everybody calls: ./workshop check --all --json > {}/$USER.json\n",
-                      folder.string()));
+    print(
+        fmt::format("Nobody is here yet. Everybody calls:\n  ./workshop check --all --json > {}/$USER.json\n",
+                    folder.string()));
   } else {
     print_seats(seats);
     print_crowds(seats);

@@ -427,6 +427,8 @@ Process Sandbox::spawn(As who, const std::string& display, const std::vector<std
       check(::dup2(out.get(), STDOUT_FILENO), "dup2()");
       check(::dup2(err.get(), STDERR_FILENO), "dup2()");
       check(::setsid(), "setsid()");
+      // Whoever started the tests may ignore some, as a shell's background job does: that is inherited.
+      for (const int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
       set_environment();
       if (user) log_in(*user);
       check(::chdir("/tmp/home"), "chdir(\"/tmp/home\")");

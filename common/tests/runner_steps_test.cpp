@@ -96,6 +96,15 @@ TEST_CASE("what solve and reset replace can be had back, every version of it") {
   const std::string solved = sample.read(kFile);
   CHECK(solved == sample.read("solutions/level01.cpp"));
 
+  // The command as it is printed.
+  const auto at = solve.text.find("  cp ");
+  REQUIRE(at != std::string::npos);
+  Command restore{{"sh", "-c", solve.text.substr(at, solve.text.find('\n', at) - at)}};
+  restore.folder = sample.folder();
+  CHECK(run(restore) == 0);
+  CHECK(sample.read(kFile) == mine);
+  sample.write(kFile, solved);
+
   CHECK(sample.run("reset 1").status == 0);
   CHECK(sample.read(kFile) == skeleton);
   CHECK(sample.read(kFile + ".~2~") == solved);
