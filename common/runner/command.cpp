@@ -121,12 +121,16 @@ void become_root(char** argv, const std::string& why, const std::vector<std::str
   execute(command);
 }
 
-bool has_program(const std::string& name) {
+std::string find_program(const std::string& name) {
   std::istringstream path(std::getenv("PATH") != nullptr ? std::getenv("PATH") : "");
   for (std::string folder; std::getline(path, folder, ':');) {
-    if (::access((folder + "/" + name).c_str(), X_OK) == 0) return true;
+    if (::access((folder + "/" + name).c_str(), X_OK) == 0) return folder + "/" + name;
   }
-  return false;
+  return "";
+}
+
+bool has_program(const std::string& name) {
+  return !find_program(name).empty();
 }
 
 }  // namespace workshop

@@ -40,7 +40,8 @@ int run_by_line(const Command& command, const std::function<void(const std::stri
 /// Throws std::runtime_error where there is no sudo.
 void become_root(char** argv, const std::string& why, const std::vector<std::string>& environment = {});
 
-/// Whether there is a program of this name in PATH.
+/// The path of the program of this name in PATH; "" if there is none.
+std::string find_program(const std::string& name);
 bool has_program(const std::string& name);
 
 }  // namespace workshop

@@ -85,6 +85,16 @@ constexpr Fault kFaults[] = {
      "cp --no-preserve=all \"$(command -v newuidmap)\" /tmp/plain; chmod 755 /tmp/plain; "
      "mount --bind /tmp/plain \"$(command -v newuidmap)\"; workshop doctor",
      "newuidmap and newgidmap", "must be setuid root", "apt-get install --reinstall uidmap"},
+    {"a newuidmap that gains no privileges", As::root,
+     "mkdir /tmp/nosuid; mount -t tmpfs -o nosuid tmpfs /tmp/nosuid; cp -p \"$(command -v newuidmap)\" "
+     "/tmp/nosuid; "
+     "mount --bind /tmp/nosuid/newuidmap \"$(command -v newuidmap)\"; workshop doctor",
+     "newuidmap and newgidmap", "mounted nosuid", "remount,suid"},
+    {"a control group with little memory", As::root,
+     "mount -t tmpfs tmpfs /sys/fs/cgroup; mkdir /sys/fs/cgroup/memory; "
+     "echo 100000000 | tee /sys/fs/cgroup/memory.max > /sys/fs/cgroup/memory/memory.limit_in_bytes; workshop "
+     "doctor",
+     "memory for the compiler", "95 MiB of memory are all", "--memory 2g"},
     {"no new privileges", As::user, "setpriv --no-new-privs workshop doctor", "newuidmap and newgidmap",
      "no program may gain privileges", "--privileged"},
     {"root without its capabilities", As::root,

@@ -165,6 +165,23 @@ TEST_CASE("a damaged bundle is refused whole, and what cannot be saved leaves no
   CHECK(run(scratch, runner() + "bundle").status == 125);
 }
 
+TEST_CASE("of a bundle whose last image is damaged, the first is not taken either") {
+  const Scratch scratch;
+  WORKSHOP_RUN(scratch,
+               "mkdir root && echo marked > root/file && tar -C root -cf root.tar . && "
+               "image import other:1 root.tar && " +
+                   runner() +
+                   "bundle save two.tar busybox other:1 && "
+                   "cp two.tar whole.tar && at=$(grep -abo marked two.tar | tail -n 1 | cut -d : -f 1) && "
+                   "printf X | dd of=two.tar bs=1 seek=$at conv=notrunc 2> dd.log");
+  WORKSHOP_REFUSED(scratch, "WORKSHOP_STORE=$PWD/there " + runner() + "bundle load two.tar",
+                   "cannot import two.tar");
+  WORKSHOP_RUN(scratch, "test -z \"$(ls there/blobs/sha256)\"");
+  WORKSHOP_RUN(scratch, "WORKSHOP_STORE=$PWD/there " + runner() +
+                            "bundle load whole.tar && "
+                            "image list -q --store there | grep other:1");
+}
+
 TEST_CASE("bash completes commands, options, levels and steps") {
   const SampleWorkshop sample;
   sample.write("workshop", "");

@@ -106,6 +106,14 @@ TEST_CASE("terminal programs work in level 5's container, and it learns of a new
   terminal.type("sleep 1005");
   terminal.press("C-z");
   WORKSHOP_SHOWS(terminal, "Stopped");
+  terminal.type("fg");
+  WORKSHOP_SHOWS(terminal, "# fg\nsleep 1005");
+  terminal.press("C-c");
+  terminal.type("echo resumed-$?");
+  WORKSHOP_SHOWS(terminal, "resumed-130");
+  terminal.type("sleep 1006");
+  terminal.press("C-z");
+  WORKSHOP_SHOWS(terminal, "Stopped                    sleep 1006");
   terminal.type("kill %1; exit 4");
   terminal.type("exit 4");
   terminal.type("echo outside-$?");
