@@ -62,10 +62,14 @@ std::size_t read_plain(Input& input, std::span<std::byte> output) {
 }
 
 class Gzip {
+  /// Room for a member's header with all its fields (RFC 1952). ISA-L 2.31 loses its place in one that comes
+  /// in pieces.
+  static constexpr std::size_t kHeader = 128 << 10;
+
  public:
   std::size_t read(Input& input, std::span<std::byte> output) {
     for (;;) {
-      const auto bytes = input.peek();
+      const auto bytes = input.peek(between_members() ? kHeader : 1);
       if (between_members()) {
         if (bytes.empty()) return 0;
         start_member();

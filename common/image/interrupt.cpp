@@ -9,7 +9,9 @@
 namespace workshop {
 namespace {
 
-volatile std::sig_atomic_t caught = 0;
+// Set by a signal handler, which only a lock-free one may be, and read by all threads.
+std::atomic<int> caught = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 std::atomic<bool> ignored = false;
 
 void remember(int signal) {

@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -113,10 +115,15 @@ void map_a_child(const User& user) {
   write_id_maps(child, make_id_maps(user.uid, user.gid, 0, 0));
 }
 
-/// On such a mount a program gains no privileges (mount(8)).
-bool is_on_nosuid_mount(const std::string& program) {
-  struct statvfs flags {};
-  return ::statvfs(find_program(program).c_str(), &flags) == 0 && (flags.f_flag & ST_NOSUID) != 0;
+/// Whether the file would give privileges (setuid, or capabilities(7)), and its mount keeps it from that
+/// (mount(8), nosuid).
+bool is_held_back(const std::string& path) {
+  struct stat file {};
+  struct statvfs mount {};
+  if (::stat(path.c_str(), &file) == -1 || ::statvfs(path.c_str(), &mount) == -1) return false;
+  const bool is_privileged =
+      (file.st_mode & S_ISUID) != 0 || ::getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+  return is_privileged && (mount.f_flag & ST_NOSUID) != 0;
 }
 
 }  // namespace
@@ -137,8 +144,9 @@ Answer mappers(const Machine& machine) {
     return failed("no program may gain privileges here (PR_SET_NO_NEW_PRIVS(2const)), and newuidmap must",
                   kPrivileged);
   }
-  if (is_on_nosuid_mount("newuidmap")) {
-    const std::string path = find_program("newuidmap");
+  for (const char* program : {"newuidmap", "newgidmap"}) {
+    const std::string path = find_program(program);
+    if (!is_held_back(path)) continue;
     return failed(path + " is on a file system mounted nosuid, and gains no privileges",
                   fmt::format("sudo mount -o remount,suid \"$(findmnt -n -o TARGET -T {})\"", path));
   }

@@ -38,9 +38,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kTimeLimit = 10s;  // no program under test takes a tenth of it: only what hangs meets it
 constexpr std::chrono::milliseconds kPause = 2ms;  // between two looks
-constexpr long kTaskLimit = 1000;  // no program under test starts a tenth of it: only what forks without end
+constexpr std::size_t kProcessLimit =
+    1000;  // no program under test starts a tenth of it: only what forks without end
 
-const std::string kOverrun = "started more than " + std::to_string(kTaskLimit) + " processes";
+const std::string kOverrun = "started more than " + std::to_string(kProcessLimit) + " processes";
 
 /// What a sandbox does not share with the machine.
 int namespaces() {
@@ -243,15 +244,6 @@ std::optional<User> user_to_become(As who) {
   return ::geteuid() == 0 && who != As::root ? ordinary_user() : std::nullopt;
 }
 
-/// How many processes and threads there are on the machine (proc_loadavg(5)).
-long tasks() {
-  double load = 0;
-  long running = 0, total = 0;
-  char slash = '/';
-  std::ifstream("/proc/loadavg") >> load >> load >> load >> running >> slash >> total;
-  return total;
-}
-
 /// What a shell's 139 means. A signal that the test itself has sent needs no word.
 std::string meaning_of(int status) {
   const int signal = status - 128;
@@ -316,12 +308,7 @@ std::string program_under_test() {
 }
 
 Process::Process(std::string command, pid_t pid, unique_fd out, unique_fd err, const Sandbox& host)
-    : command_(std::move(command)),
-      pid_(pid),
-      out_(std::move(out)),
-      err_(std::move(err)),
-      host_(host),
-      tasks_at_start_(tasks()) {
+    : command_(std::move(command)), pid_(pid), out_(std::move(out)), err_(std::move(err)), host_(host) {
   pidfd_.reset(static_cast<int>(check(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open({})", pid)));
 }
 
@@ -343,7 +330,7 @@ std::string Process::watch(const std::function<bool()>& done) const {
   const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
   pollfd end{pidfd_.get(), POLLIN, 0};
   while (::poll(&end, 1, kPause.count()) == 0 && !done()) {
-    if (tasks() > tasks_at_start_ + kTaskLimit) {
+    if (host_.process_ids().size() > kProcessLimit) {
       host_.overrun();
       return kOverrun + " and was stopped";
     }
@@ -483,20 +470,27 @@ void Sandbox::write(const std::string& inside, const std::string& text) const {
   if (!(file << text << std::flush)) throw std::runtime_error("cannot write " + inside);
 }
 
-std::vector<std::string> Sandbox::processes() const {
+std::vector<std::string> Sandbox::process_ids() const {
   // The namespace's own /proc, through its first process.
-  const std::string proc = path("/proc/");
+  const std::string proc = path("/proc");
   std::vector<std::string> result;
   DIR* folder = ::opendir(proc.c_str());
   if (folder == nullptr) throw_error(errno, "opendir(\"" + proc + "\")");
   while (const dirent* entry = ::readdir(folder)) {
     const std::string name = entry->d_name;
-    if (name == "1" || name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::string command = read_file(proc + name + "/comm");
+    if (name != "1" && name.find_first_not_of("0123456789") == std::string::npos) result.push_back(name);
+  }
+  ::closedir(folder);
+  return result;
+}
+
+std::vector<std::string> Sandbox::processes() const {
+  std::vector<std::string> result;
+  for (const std::string& id : process_ids()) {
+    std::string command = read_file(path("/proc/" + id + "/comm"));
     if (!command.empty()) command.pop_back();
     if (!command.empty()) result.push_back(command);
   }
-  ::closedir(folder);
   return result;
 }
 

@@ -42,7 +42,7 @@ class Process {
   /// before.
   bool wrote(const std::string& text) const;
   /// Waits for its end. What does not end within the time limit is killed; with all else in its sandbox, when
-  /// the processes become too many for the machine.
+  /// the processes there become too many.
   Run wait();
 
  private:
@@ -56,7 +56,6 @@ class Process {
   pid_t pid_;
   unique_fd pidfd_, out_, err_;
   const Sandbox& host_;
-  long tasks_at_start_;  // on the whole machine
 };
 
 /// Who the program under test is run as.
@@ -109,6 +108,9 @@ class Sandbox {
  private:
   friend class Process;
   Process spawn(As who, const std::string& display, const std::vector<std::string>& argv) const;
+
+  /// Of all processes in it, those of containers too, as they are numbered there; without the first.
+  std::vector<std::string> process_ids() const;
 
   /// Kills all that runs in it. Nothing can be started here any more.
   void overrun() const;
