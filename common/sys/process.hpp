@@ -39,8 +39,8 @@ class Supervisor {
   /// command is stopped (Ctrl-Z), so are we.
   int wait(pid_t pid);
 
-  /// The same for a child that first reads a byte from the pipe `start`. Throws if it was killed before it did:
-  /// its status would pass for the command's.
+  /// The same for a child that first reads a byte from the pipe `start`. Throws if it was killed before it
+  /// did: its status would pass for the command's.
   int wait(pid_t pid, const unique_fd& start);
 
   /// Ends `pid` when its set-up has failed half-way, and reaps it.
