@@ -153,7 +153,8 @@ void set_up(const std::optional<User>& owner, bool privileged) {
   if (privileged) try_device_node();
   make_folder("/tmp/bin", 0755, std::nullopt);
   attach(program_tree, "/tmp/bin/" + base_name(program));
-  attach(image_tree, "/tmp/bin/image");
+  // A second time, it would be opened for writing, which fails while it runs anywhere (open(2), ETXTBSY).
+  if (base_name(program) != "image") attach(image_tree, "/tmp/bin/image");
   make_folder("/tmp/home", 0700, owner);
   make_folder("/tmp/store", 0755, owner);
   check(::mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), "mount(\"/\", MS_REC | MS_SHARED)");
