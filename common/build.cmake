@@ -9,7 +9,6 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-# -O1 for what is compiled once; the learner's own file is compiled at every save, and without (see workshop_level).
 add_library(workshop_flags INTERFACE)
 target_include_directories(workshop_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(workshop_flags INTERFACE -Wall -Wextra -Wshadow
@@ -32,15 +31,27 @@ function(workshop_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   add_library(workshop_${name} STATIC ${arg_SOURCES})
   add_library(workshop::${name} ALIAS workshop_${name})
-  target_compile_options(workshop_${name} PRIVATE -O1)
   target_link_libraries(workshop_${name} PUBLIC workshop_flags ${arg_LINK})
+endfunction()
+
+# What copies images and starts containers is optimised; for code that nobody steps through, line numbers will do. The rest
+# is compiled more often than it runs long. For the targets of the folder that calls it.
+macro(workshop_optimise)
+  add_compile_options(-O1 -g1)
+endmacro()
+
+# Catch2's header is most of the work of compiling a test: compiled once (common/testing/CMakeLists.txt).
+function(workshop_use_catch target)
+  target_link_libraries(${target} PRIVATE workshop::catch_main)
+  target_precompile_headers(${target} REUSE_FROM workshop_testing)
 endfunction()
 
 # workshop_test(NAME SOURCE... [LINK LIBRARY...]): a Catch2 test program of common/, run by ctest with the label common.
 function(workshop_test name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE workshop::catch_main ${arg_LINK})
+  target_link_libraries(${name} PRIVATE ${arg_LINK})
+  workshop_use_catch(${name})
   add_test(NAME common.${name} COMMAND ${name} --reporter workshop)
   set_tests_properties(common.${name} PROPERTIES LABELS common SKIP_RETURN_CODE 77)
 endfunction()
@@ -65,6 +76,7 @@ function(workshop_level number name)
 
   add_executable(${level}_test ${folder}/${level}_test.cpp)
   target_link_libraries(${level}_test PRIVATE workshop::testing)
+  workshop_use_catch(${level}_test)
   target_compile_definitions(${level}_test PRIVATE WORKSHOP_CHAPTER="${folder}/README.md")
   add_dependencies(${level}_test image)
 

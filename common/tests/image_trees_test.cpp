@@ -169,10 +169,6 @@ std::string layers_of(const std::string& image, const std::string& path) {
   return files;
 }
 
-std::string replaced(std::string text, const std::string& old, const std::string& fresh) {
-  return text.replace(text.find(old), old.size(), fresh);
-}
-
 /// What `script` unpacks to the folder `tree`, with "now" for times that came about meanwhile: those of
 /// directories that no layer describes.
 Snapshot unpack(const Scratch& scratch, const std::string& script) {
@@ -194,7 +190,7 @@ Snapshot as_tar_has_it(Snapshot ours, std::span<const Difference> differences) {
   for (const auto& row : differences) {
     INFO(row.file << ": " << row.reason);
     REQUIRE(contains(ours[row.file], row.ours));
-    ours[row.file] = replaced(ours[row.file], row.ours, row.of_tar);
+    ours[row.file] = substituted(ours[row.file], row.ours, row.of_tar);
   }
   return ours;
 }
@@ -204,7 +200,7 @@ void compare_trees(const Scratch& scratch, const std::string& image, std::size_t
   const Snapshot ours = unpack(scratch, "image extract -q " + image + " tree");
   REQUIRE(ours.size() > least);
   const Snapshot of_umoci = unpack(scratch, "umoci raw unpack --image store:" + image + " tree");
-  const Snapshot of_tar = unpack(scratch, replaced(kTar, "LAYERS", layers_of(image, scratch / "store")));
+  const Snapshot of_tar = unpack(scratch, substituted(kTar, "LAYERS", layers_of(image, scratch / "store")));
   INFO("- is ours, + is theirs");
   CHECK(difference(ours, of_umoci) == "");
   CHECK(difference(as_tar_has_it(ours, differences), of_tar) == "");

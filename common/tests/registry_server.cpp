@@ -56,21 +56,23 @@ bool has_ended(pid_t pid) {
 
 }  // namespace
 
-RegistryServer::RegistryServer(const std::string& extra) {
+std::string plain_registry() {
+  return "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: DATA}}\nhttp: {addr: "
+         "ADDRESS}\n";
+}
+
+RegistryServer::RegistryServer(const std::string& configuration) {
   for (int attempt = 0; attempt < 5; ++attempt) {
-    if (start(extra)) return;
+    if (start(configuration)) return;
   }
   throw std::runtime_error(fmt::format("docker-registry does not start: {}", read_file(scratch_ / "log")));
 }
 
-bool RegistryServer::start(const std::string& extra) {
+bool RegistryServer::start(const std::string& configuration) {
   const int port = free_port();
   address_ = fmt::format("127.0.0.1:{}", port);
-  std::ofstream(scratch_ / "config.yml") << "version: 0.1\nlog: {level: warn}\n"
-                                         << "storage: {filesystem: {rootdirectory: " << scratch_ / "data"
-                                         << "}}\n"
-                                         << "http: {addr: '" << address_ << "'}\n"
-                                         << extra;
+  std::ofstream(scratch_ / "config.yml")
+      << substituted(substituted(configuration, "ADDRESS", "'" + address_ + "'"), "DATA", scratch_ / "data");
   pid_ = check(::fork(), "fork()");
   if (pid_ == 0) {
     run_child([&] {

@@ -8,11 +8,14 @@
 
 namespace workshop::testing {
 
+/// The configuration of a registry as people run it, in YAML; more may be added at its end. ADDRESS and DATA
+/// stand for the address it listens at and the folder it keeps things in.
+std::string plain_registry();
+
 /// A real registry, Debian's docker-registry, on a port of loopback that was free. Ends with the object.
 class RegistryServer {
  public:
-  /// `extra` goes into its configuration, as YAML at the top level.
-  explicit RegistryServer(const std::string& extra = "");
+  explicit RegistryServer(const std::string& configuration = plain_registry());
   ~RegistryServer();
   RegistryServer(const RegistryServer&) = delete;
   RegistryServer& operator=(const RegistryServer&) = delete;
@@ -31,7 +34,7 @@ class RegistryServer {
   std::string blob(const std::string& digest) const;
 
  private:
-  bool start(const std::string& extra);
+  bool start(const std::string& configuration);
 
   Scratch scratch_;
   std::string address_;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "common/image/http.hpp"
 #include "common/testing/catch.hpp"
@@ -27,6 +28,14 @@ namespace {
 std::string layer_of(const Scratch& scratch) {
   const auto outcome = run(scratch, "ls -S source/blobs/sha256 | head -1");
   return "sha256:" + outcome.out.substr(0, 64);
+}
+
+/// The configuration that README.md hands to instructors, for an upstream and a place of the test's own.
+std::string room_mirror_of(const std::string& upstream) {
+  const std::string file = read_file(WORKSHOP_SOURCE "/common/setup/mirror.yml");
+  const std::string here =
+      substituted(substituted(file, ":5000", "ADDRESS"), "/var/tmp/workshop-mirror", "DATA");
+  return substituted(here, "https://registry-1.docker.io", upstream);
 }
 
 }  // namespace
@@ -213,7 +222,8 @@ TEST_CASE("a registry that wants a password gets the one docker login keeps") {
   WORKSHOP_RUN(scratch,
                "printf '%s\\n' 'learner:$2y$04$GQFqnRNKDtCVsaLSMloqgeS7v/KcXZcOXdtCkbrKX4S9WlVIIDSbq' > "
                "htpasswd && image unpack busybox --store source");
-  const RegistryServer server("auth: {htpasswd: {realm: test, path: " + scratch / "htpasswd" + "}}\n");
+  const RegistryServer server(plain_registry() +
+                              "auth: {htpasswd: {realm: test, path: " + scratch / "htpasswd" + "}}\n");
   WORKSHOP_RUN(scratch,
                "skopeo --insecure-policy copy -q --dest-tls-verify=false --dest-creds 'learner:open sesame' "
                "oci:source:busybox docker://" +
@@ -235,6 +245,29 @@ TEST_CASE("WORKSHOP_REGISTRY stands in for docker.io") {
   REGISTRY(server, scratch);
   WORKSHOP_RUN(scratch, "export WORKSHOP_REGISTRY=http://" + server.address() +
                             "; image pull busybox && test \"$(image list -q)\" = busybox && image verify");
+}
+
+TEST_CASE("the mirror for a room fetches an image once, and has it also when Docker Hub is out of reach") {
+  if (const auto why = no_registry_because(); !why.empty()) WORKSHOP_SKIP(why);
+  const Scratch scratch;
+  WORKSHOP_RUN(scratch, "image unpack busybox --store source");
+  std::optional<RegistryServer> hub(std::in_place);
+  hub->push(scratch, "oci:source:busybox", "library/alpine");
+  const RegistryServer mirror(room_mirror_of("http://" + hub->address()));
+  const auto pull = [&](const std::string& tag, const std::string& store) {
+    return fmt::format("WORKSHOP_REGISTRY=http://{} image pull alpine:{} --store {}", mirror.address(), tag,
+                       store);
+  };
+  WORKSHOP_RUN(scratch, pull("latest", "first"));
+  hub.reset();
+  const auto second = run(
+      scratch, pull("latest", "second") + " && image verify --store second && image list -q --store second");
+  INFO(second);
+  CHECK(second.status == 0);
+  CHECK(second.out == "alpine\n");
+  CHECK(difference(snapshot(scratch / "source/images/busybox/rootfs"),
+                   snapshot(scratch / "second/images/alpine/rootfs")) == "");
+  CHECK(contains(run(scratch, pull("3.18", "second")).err, "mirror"));  // the control: what it never had
 }
 
 TEST_CASE("an image for several platforms: this machine's is chosen, or the one asked for") {
