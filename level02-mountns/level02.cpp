@@ -7,11 +7,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -144,11 +142,9 @@ int run(const Options& options) {
   // TODO(level02.5): what the image says about its command. Read it here: inside, this file is out of reach.
   //   workshop::image_config(image, store). Why must this be read here, in the parent?
   // END(level02.5)
-  constexpr std::size_t kStackSize = 1 << 20;
-  const std::unique_ptr<char[]> stack(new char[kStackSize]);
+  alignas(16) static char stack[1 << 20];
   // clone(2) takes the end of the stack, from where it grows downwards.
-  const pid_t pid =
-      check(::clone(child, stack.get() + kStackSize, namespaces() | SIGCHLD, &container), "clone()");
+  const pid_t pid = check(::clone(child, std::end(stack), namespaces() | SIGCHLD, &container), "clone()");
   return supervisor.wait(pid);
 }
 

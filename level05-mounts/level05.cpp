@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -178,10 +177,8 @@ int run(const Options& options, const workshop::IdMaps& maps) {
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
   workshop::Supervisor supervisor;
   Container container{options, supervisor, root, config, unique_fd(ends[0]), unique_fd(ends[1])};
-  constexpr std::size_t kStackSize = 1 << 20;
-  const std::unique_ptr<char[]> stack(new char[kStackSize]);
-  const pid_t pid =
-      check(::clone(child, stack.get() + kStackSize, kNamespaces | SIGCHLD, &container), "clone()");
+  alignas(16) static char stack[1 << 20];
+  const pid_t pid = check(::clone(child, std::end(stack), kNamespaces | SIGCHLD, &container), "clone()");
   try {
     workshop::write_id_maps(pid, maps);
     check(::write(container.parent_end.get(), "", 1), "write()");

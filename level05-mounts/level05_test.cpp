@@ -1,6 +1,5 @@
 // Level 05: chroot and mounts. Every test has a host of its own (common/testing/sandbox.hpp); programs run on
-// it as an ordinary user and start in the home, /tmp/home, where a root file system is made first:
-// /tmp/home/root.
+// it as an ordinary user, in the home, /tmp/home, where a root file system is made first: /tmp/home/root.
 
 #include <csignal>
 
@@ -15,11 +14,12 @@ namespace {
 
 /// Makes ~/root as level 4 does, and on the host a /etc that tests can change.
 void make_root(const Sandbox& host) {
-  const Run etc =
-      host.root_shell("USER=" + ordinary_user()->name +
-                      "; mkdir /tmp/etc && cp -a /etc/. /tmp/etc && mount --bind /tmp/etc /etc && "
-                      "rm -f /etc/resolv.conf && echo nameserver 192.0.2.1 > /etc/resolv.conf && "
-                      "echo $USER:200000:65536 > /etc/subuid && echo $USER:300000:65536 > /etc/subgid");
+  const Run etc = host.root_shell(
+      "USER=" + ordinary_user()->name +
+      "; cd /tmp && mkdir etc old && mount --rbind --make-rprivate /etc old && ln -s /tmp/old/* etc && "
+      "mount --bind etc /etc && cd /etc && rm -f resolv.conf subuid subgid && "
+      "echo $USER:200000:65536 > subuid && echo $USER:300000:65536 > subgid && "
+      "echo nameserver 192.0.2.1 > resolv.conf");
   WORKSHOP_EXPECT(etc, etc.status == 0, "the test's own set-up");
   const Run extract = host.run({"run", "--", "image", "extract", "busybox", "/tmp/home/root"});
   WORKSHOP_EXPECT(extract, extract.status == 0, "level 4's way to make a root file system");

@@ -7,11 +7,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -165,7 +163,7 @@ std::vector<std::string> prepare_command(const Container& container) {
   const ImageConfig& config = container.config;
   for (const std::string& variable : config.environment) {
     const std::string name = variable.substr(0, variable.find('='));
-    const std::string value = variable.substr(std::min(name.size() + 1, variable.size()));
+    const std::string value = variable.size() > name.size() ? variable.substr(name.size() + 1) : "";
     check(::setenv(name.c_str(), value.c_str(), 1), "setenv(\"{}\")", name);
   }
   const std::string directory = config.working_directory.empty() ? "/" : config.working_directory;
@@ -199,11 +197,9 @@ int run(const Options& options) {
   // STEP(level02.5): what the image says about its command. Read it here: inside, this file is out of reach.
   container.config = workshop::image_config(options.image, options.store);
   // END(level02.5)
-  constexpr std::size_t kStackSize = 1 << 20;
-  const std::unique_ptr<char[]> stack(new char[kStackSize]);
+  alignas(16) static char stack[1 << 20];
   // clone(2) takes the end of the stack, from where it grows downwards.
-  const pid_t pid =
-      check(::clone(child, stack.get() + kStackSize, namespaces() | SIGCHLD, &container), "clone()");
+  const pid_t pid = check(::clone(child, std::end(stack), namespaces() | SIGCHLD, &container), "clone()");
   return supervisor.wait(pid);
 }
 

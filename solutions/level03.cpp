@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -107,10 +106,8 @@ int run(const Options& options) {
   workshop::Supervisor supervisor;
   // Inside, getuid(2) says 65534 until the map is written: ask here.
   Container container{options, supervisor, root, config, ::geteuid(), ::getegid()};
-  constexpr std::size_t kStackSize = 1 << 20;
-  const std::unique_ptr<char[]> stack(new char[kStackSize]);
-  const pid_t pid =
-      check(::clone(child, stack.get() + kStackSize, namespaces() | SIGCHLD, &container), "clone()");
+  alignas(16) static char stack[1 << 20];
+  const pid_t pid = check(::clone(child, std::end(stack), namespaces() | SIGCHLD, &container), "clone()");
   return supervisor.wait(pid);
 }
 

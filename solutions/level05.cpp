@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -177,13 +176,19 @@ struct User {
   std::vector<gid_t> groups;
 };
 
+struct File {
+  std::FILE* stream;  // null where there is no such file
+  ~File() {
+    if (stream != nullptr) std::fclose(stream);
+  }
+};
+
 User find_user(const std::string& wanted) {
   const bool is_number = wanted.find_first_not_of("0123456789") == std::string::npos;
   User user;
   bool found = false;
-  const auto close = [](std::FILE* file) { std::fclose(file); };
-  const std::unique_ptr<std::FILE, decltype(close)> users(std::fopen("/etc/passwd", "re"), close);
-  while (const passwd* entry = users ? ::fgetpwent(users.get()) : nullptr) {
+  const File users{std::fopen("/etc/passwd", "re")};
+  while (const passwd* entry = users.stream ? ::fgetpwent(users.stream) : nullptr) {
     if (wanted != entry->pw_name && !(is_number && wanted == std::to_string(entry->pw_uid))) continue;
     user = {entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, {}};
     found = true;
@@ -192,8 +197,8 @@ User find_user(const std::string& wanted) {
   if (!found && !is_number)
     throw std::runtime_error("no user \"" + wanted + "\" in the container's /etc/passwd");
   if (!found) user.uid = static_cast<uid_t>(std::stoul(wanted));
-  const std::unique_ptr<std::FILE, decltype(close)> groups(std::fopen("/etc/group", "re"), close);
-  while (const group* entry = groups ? ::fgetgrent(groups.get()) : nullptr) {
+  const File groups{std::fopen("/etc/group", "re")};
+  while (const group* entry = groups.stream ? ::fgetgrent(groups.stream) : nullptr) {
     for (char** member = entry->gr_mem; *member != nullptr; ++member) {
       if (user.name == *member) user.groups.push_back(entry->gr_gid);
     }
@@ -264,10 +269,8 @@ int run(const Options& options, const workshop::IdMaps& maps) {
   check(::pipe2(ends, O_CLOEXEC), "pipe2()");
   workshop::Supervisor supervisor;
   Container container{options, supervisor, root, config, unique_fd(ends[0]), unique_fd(ends[1])};
-  constexpr std::size_t kStackSize = 1 << 20;
-  const std::unique_ptr<char[]> stack(new char[kStackSize]);
-  const pid_t pid =
-      check(::clone(child, stack.get() + kStackSize, kNamespaces | SIGCHLD, &container), "clone()");
+  alignas(16) static char stack[1 << 20];
+  const pid_t pid = check(::clone(child, std::end(stack), kNamespaces | SIGCHLD, &container), "clone()");
   try {
     workshop::write_id_maps(pid, maps);
     check(::write(container.parent_end.get(), "", 1), "write()");

@@ -105,7 +105,8 @@ std::string busybox_from(const std::string& applet) {
   return applet.rfind("bin/", 0) == 0 ? "busybox" : target + "bin/busybox";
 }
 
-/// The layer as an uncompressed archive.
+/// The layer as an archive, and that is how it is kept: it is unpacked here and at once, and compressing it
+/// would take longest of all.
 std::string layer(const Busybox& busybox) {
   std::string archive;
   TarWriter tar([&](std::span<const std::byte> bytes) {
@@ -144,7 +145,7 @@ StoredImage make_builtin(Store& store) {
   const Busybox busybox = find_busybox();
   const std::string archive = layer(busybox);
   const Manifest manifest{write_blob(store, configuration(digest_of(archive)), media_type::oci_config),
-                          {write_blob(store, gzip(archive), media_type::oci_layer_gzip)}};
+                          {write_blob(store, archive, media_type::oci_layer)}};
   StoredImage image{ImageName::parse("busybox"),
                     write_blob(store, manifest.text(), media_type::oci_manifest)};
   image.manifest.platform = Platform::of_this_machine();

@@ -75,28 +75,4 @@ void TarWriter::finish() {
   require(archive_write_close(archive_));
 }
 
-std::string gzip(std::string_view text) {
-  const std::unique_ptr<::archive, decltype(&archive_write_free)> output(archive_write_new(),
-                                                                         archive_write_free);
-  const Entry entry(archive_entry_new(), archive_entry_free);
-  archive_entry_set_filetype(entry.get(), AE_IFREG);
-  std::string result;
-  const auto append = [](::archive*, void* to, const void* buffer, std::size_t size) -> la_ssize_t {
-    static_cast<std::string*>(to)->append(static_cast<const char*>(buffer), size);
-    return static_cast<la_ssize_t>(size);
-  };
-  const bool done =
-      archive_write_set_format_raw(output.get()) == ARCHIVE_OK &&
-      archive_write_add_filter_gzip(output.get()) == ARCHIVE_OK &&
-      archive_write_set_filter_option(output.get(), "gzip", "timestamp", nullptr) == ARCHIVE_OK &&
-      archive_write_set_bytes_in_last_block(output.get(), 1) == ARCHIVE_OK &&
-      archive_write_open(output.get(), &result, nullptr, append, nullptr) == ARCHIVE_OK &&
-      archive_write_header(output.get(), entry.get()) == ARCHIVE_OK &&
-      archive_write_data(output.get(), text.data(), text.size()) == static_cast<la_ssize_t>(text.size()) &&
-      archive_write_close(output.get()) == ARCHIVE_OK;
-  if (!done)
-    throw std::runtime_error(std::string("cannot compress with gzip: ") + archive_error_string(output.get()));
-  return result;
-}
-
 }  // namespace workshop

@@ -62,7 +62,4 @@ class TarWriter {
   ::archive* archive_;
 };
 
-/// The text as a gzip file, without a time in it.
-std::string gzip(std::string_view text);
-
 }  // namespace workshop

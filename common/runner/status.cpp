@@ -28,15 +28,16 @@ std::string mark(const StepVerdict& step, bool is_next) {
   return step.step.is_bonus ? faint("bonus") : "     ";
 }
 
+/// Behind the title: nothing where there is nothing to say.
 std::string summary(const LevelVerdict& verdict) {
-  if (!verdict.compile_errors.empty()) return red("does not compile");
-  if (verdict.is_done()) return green("done");
-  if (!verdict.trouble.empty()) return red("cannot be judged");
+  if (!verdict.compile_errors.empty()) return red("  does not compile");
+  if (verdict.is_done()) return green("  done");
+  if (!verdict.trouble.empty()) return red("  cannot be judged");
   return "";
 }
 
 void print_level(const LevelVerdict& verdict, bool is_current) {
-  print(fmt::format("{}  {}\n", bold(verdict.level->title()), summary(verdict)));
+  print(fmt::format("{}{}\n", bold(verdict.level->title()), summary(verdict)));
   for (const auto& step : verdict.steps) {
     const bool is_next = is_current && verdict.compile_errors.empty() && &step == verdict.first_open();
     print(fmt::format("  {:>2}  {}  {}\n", step.step.number, mark(step, is_next), step.step.title));

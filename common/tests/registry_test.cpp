@@ -24,10 +24,18 @@ namespace {
   WORKSHOP_RUN(scratch, "image unpack busybox --store source");                 \
   server.push(scratch, "oci:source:busybox", "library/busybox")
 
-/// The digest of the busybox layer.
-std::string layer_of(const Scratch& scratch) {
-  const auto outcome = run(scratch, "ls -S source/blobs/sha256 | head -1");
-  return "sha256:" + outcome.out.substr(0, 64);
+/// What skopeo says of the busybox there; `format` is a Go template.
+std::string inspect(const Scratch& scratch, const RegistryServer& server, const std::string& format) {
+  const auto outcome = run(scratch, "skopeo inspect --tls-verify=false --format '" + format + "' docker://" +
+                                        server.address() + "/library/busybox");
+  INFO(outcome);
+  REQUIRE(outcome.status == 0);
+  return outcome.out.substr(0, outcome.out.find('\n'));
+}
+
+/// The digest of its layer, which skopeo has compressed.
+std::string layer_of(const Scratch& scratch, const RegistryServer& server) {
+  return inspect(scratch, server, "{{index .Layers 0}}");
 }
 
 /// The configuration that README.md hands to instructors, for an upstream and a place of the test's own.
@@ -99,18 +107,18 @@ TEST_CASE("a registry that is not there, an image it does not have: one line, an
 TEST_CASE("a blob with the wrong digest is refused, and the store stays as it was") {
   REGISTRY(server, scratch);
   const std::string name = server.address() + "/library/busybox";
-  server.damage(layer_of(scratch));
+  server.damage(layer_of(scratch, server));
   WORKSHOP_REFUSED(scratch, "image pull -q " + name, "wrong digest");
   WORKSHOP_RUN(scratch,
                "test -z \"$(image list -q)\" -a -z \"$(ls -A store/images)\" -a -z \"$(ls store/partial)\" "
                "-a -z \"$(ls store/blobs/sha256)\"");
-  server.damage(layer_of(scratch));  // the same byte again: it is whole
+  server.damage(layer_of(scratch, server));  // the same byte again: it is whole
   WORKSHOP_RUN(scratch, "image pull " + name + " && image verify");
 }
 
 TEST_CASE("a blob that is too short or too long is refused") {
   REGISTRY(server, scratch);
-  const std::string file = server.blob(layer_of(scratch));
+  const std::string file = server.blob(layer_of(scratch, server));
   const auto size = std::filesystem::file_size(file);
   for (const auto wrong : {size - 1000, size + 1000}) {
     CAPTURE(wrong);
@@ -122,9 +130,7 @@ TEST_CASE("a blob that is too short or too long is refused") {
 
 TEST_CASE("a manifest is what its digest says") {
   REGISTRY(server, scratch);
-  const auto outcome =
-      run(scratch, "image list --store source -q > /dev/null; grep -o 'sha256:[0-9a-f]*' source/index.json");
-  const std::string digest = outcome.out.substr(0, 71);
+  const std::string digest = inspect(scratch, server, "{{.Digest}}");
   const std::string repository = server.address() + "/library/busybox@";
   WORKSHOP_RUN(scratch,
                "image pull " + repository + digest + " && image extract " + repository + digest + " tree");
@@ -134,14 +140,12 @@ TEST_CASE("a manifest is what its digest says") {
 
 TEST_CASE("what came before the connection broke is not fetched again") {
   REGISTRY(server, scratch);
-  const std::string hex = layer_of(scratch).substr(7);
+  const std::string hex = layer_of(scratch, server).substr(7);
   const std::string name = server.address() + "/library/busybox";
-  WORKSHOP_RUN(scratch,
-               "image extract busybox x -q --store store && image rm -q busybox && head -c 500000 "
-               "source/blobs/sha256/" +
-                   hex + " > store/partial/" + hex);
-  // The registry has the rest only: its first bytes are damaged, and nobody may notice.
   const std::string file = server.blob("sha256:" + hex);
+  WORKSHOP_RUN(scratch, "image extract busybox x -q && image rm -q busybox && head -c 500000 '" + file +
+                            "' > store/partial/" + hex);
+  // From now on the registry has the rest only: its first bytes are damaged, and nobody may notice.
   WORKSHOP_RUN(scratch, "printf X | dd of='" + file +
                             "' bs=1 seek=100 conv=notrunc status=none; image pull " + name +
                             " && image verify");
@@ -151,7 +155,7 @@ TEST_CASE("what came before the connection broke is not fetched again") {
 
 TEST_CASE("a kept part that was wrong does no harm") {
   REGISTRY(server, scratch);
-  const std::string hex = layer_of(scratch).substr(7);
+  const std::string hex = layer_of(scratch, server).substr(7);
   WORKSHOP_RUN(
       scratch,
       "image extract busybox x -q && image rm -q busybox && head -c 500000 /dev/zero > store/partial/" + hex +
@@ -177,7 +181,7 @@ TEST_CASE("who waits for a blob that another program fetches says for which one,
       scratch,
       "image extract busybox tree && image rm -q busybox; mkfifo ready\n"
       "flock store/partial/" +
-          layer_of(scratch).substr(7) +
+          layer_of(scratch, server).substr(7) +
           " sh -c 'echo > ready; exec sleep 60' & holder=$!; read x < ready\n"
           "image pull " +
           server.address() +
