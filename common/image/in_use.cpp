@@ -2,40 +2,20 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "common/sys/error.hpp"
+#include "common/sys/mounts.hpp"
 
 namespace workshop {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A field of mountinfo has \040 for a space, and the like (proc_pid_mountinfo(5)).
-std::string unescape(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      result += static_cast<char>(std::strtol(text.substr(i + 1, 3).c_str(), nullptr, 8));
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 std::string mount_below(const std::string& rootfs) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words(line);
-    std::string id, parent, device, root, point;
-    words >> id >> parent >> device >> root >> point;
-    point = unescape(point);
-    if (point == rootfs || point.rfind(rootfs + "/", 0) == 0)
+  for (const auto& [id, root, point, type] : read_mounts()) {
+    if (point == rootfs || point.starts_with(rootfs + "/"))
       return fmt::format("something is mounted on {}", point);
   }
   return "";

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -50,17 +49,6 @@ bool is_uuid(const std::string& name) {
 
 bool is_below(const std::string& path, const std::string& folder) {
   return path == folder || path.rfind(folder + "/", 0) == 0;
-}
-
-/// mountinfo writes a space as \040, and the like.
-std::string unescaped(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '\\' && i + 3 < text.size();
-    result += escape ? static_cast<char>(std::strtol(text.substr(i + 1, 3).c_str(), nullptr, 8)) : text[i];
-    if (escape) i += 3;
-  }
-  return result;
 }
 
 /// Ours: one of the table, and the whole of a file system, not a folder of the host's that was bound there.
@@ -156,24 +144,6 @@ unique_fd open_folder(const std::string& path, int flags) {
 }
 
 }  // namespace
-
-std::vector<Mount> read_mounts() {
-  std::vector<Mount> result;
-  std::ifstream lines("/proc/self/mountinfo");
-  if (!lines) throw std::runtime_error("cannot read /proc/self/mountinfo: is /proc mounted?");
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string parent, device, word;
-    Mount mount;
-    words >> mount.id >> parent >> device >> mount.root >> mount.point;
-    while (words >> word && word != "-") {  // optional fields, as many as there are
-    }
-    words >> mount.type;
-    mount.point = unescaped(mount.point);
-    result.push_back(mount);
-  }
-  return result;
-}
 
 bool is_store(const std::string& path) {
   struct stat marker {};

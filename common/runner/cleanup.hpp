@@ -3,18 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "common/sys/mounts.hpp"
+
 namespace workshop {
-
-/// A line of mountinfo (proc_pid_mountinfo(5)).
-struct Mount {
-  int id = 0;
-  std::string root;   ///< what of its file system is shown: "/" unless it is a bind mount of a part
-  std::string point;  ///< where it is mounted, unescaped
-  std::string type;   ///< of its file system
-};
-
-/// The mounts that this process sees, parents before their children.
-std::vector<Mount> read_mounts();
 
 /// A container that has ended, or has not: <store>/containers/<uuid>, which level 1 makes and leaves.
 struct Leftover {

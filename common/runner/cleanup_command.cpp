@@ -92,6 +92,7 @@ bool report_orphans(const std::vector<Mount>& mounts) {
 int clean_up(const Arguments& arguments) {
   arguments.allow(1, {"--dry-run"});
   const auto mounts = read_mounts();
+  if (mounts.empty()) throw std::runtime_error("cannot read /proc/self/mountinfo: is /proc mounted?");
   const auto found_stores = stores(arguments, mounts);
   if (may_have_containers(found_stores)) {
     become_root(arguments.argv, "see who uses a container, and to unmount", {"WORKSHOP_STORE"});

@@ -6,14 +6,12 @@
 #include <unistd.h>
 
 #include <climits>
-#include <cstdlib>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <vector>
 
 #include "common/sys/error.hpp"
 #include "common/sys/fd.hpp"
+#include "common/sys/mounts.hpp"
 #include "common/sys/openat2.hpp"
 
 namespace workshop {
@@ -31,26 +29,10 @@ std::string path_of(int fd) {
       fmt::format("\"{0}\" is a mount point and is not removed: umount \"{0}\" first", path));
 }
 
-/// Undoes "\040" and the like, as which /proc/self/mountinfo has spaces, tabs, newlines and backslashes.
-std::string unescape(const std::string& field) {
-  std::string result;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    const bool escaped = field[i] == '\\' && i + 3 < field.size();
-    result += escaped ? static_cast<char>(std::stoi(field.substr(i + 1, 3), nullptr, 8)) : field[i];
-    if (escaped) i += 3;
-  }
-  return result;
-}
-
 /// The first look, before anything is removed. What is mounted later the kernel finds (RESOLVE_NO_XDEV).
 void refuse_mounts_below(const std::string& path) {
-  std::ifstream mountinfo("/proc/self/mountinfo");
-  for (std::string line; std::getline(mountinfo, line);) {
-    std::istringstream fields(line);
-    std::string mount_point;
-    for (int field = 0; field < 5; ++field) fields >> mount_point;  // proc_pid_mountinfo(5)
-    mount_point = unescape(mount_point);
-    if (mount_point.starts_with(path + "/")) refuse_mount(mount_point);
+  for (const auto& mount : read_mounts()) {
+    if (mount.point.starts_with(path + "/")) refuse_mount(mount.point);
   }
 }
 
