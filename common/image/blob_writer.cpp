@@ -19,15 +19,15 @@ bool is_same_file(int file, const std::string& path) {
   return ::stat(path.c_str(), &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
-std::string partial_path(const Store& store, const Descriptor& expected) {
+}  // namespace
+
+std::string BlobWriter::path_of(const Store& store, const Descriptor& expected) {
   return store.path() + "/partial/" + expected.digest.hex();
 }
 
-}  // namespace
-
 bool BlobWriter::is_begun(const Store& store, const Descriptor& expected) {
   struct stat status {};
-  return ::stat(partial_path(store, expected).c_str(), &status) == 0 && status.st_size > 0;
+  return ::stat(path_of(store, expected).c_str(), &status) == 0 && status.st_size > 0;
 }
 
 BlobWriter::BlobWriter(Store& store) : store_(store) {
@@ -39,7 +39,7 @@ BlobWriter::BlobWriter(Store& store) : store_(store) {
 BlobWriter::BlobWriter(Store& store, const Descriptor& expected, const LockWait& wait)
     : store_(store), expected_(expected) {
   store_.prepare();
-  path_ = partial_path(store, expected);
+  path_ = path_of(store, expected);
   complete_ = store_.has(expected);
   if (!complete_) open_partial(wait);
 }

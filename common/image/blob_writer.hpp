@@ -35,6 +35,9 @@ class BlobWriter {
   BlobWriter(const BlobWriter&) = delete;
   BlobWriter& operator=(const BlobWriter&) = delete;
 
+  /// Where it is written to until it has its place.
+  static std::string path_of(const Store& store, const Descriptor& expected);
+
   bool is_complete() const { return complete_; }
   std::uint64_t offset() const { return size_; }
 

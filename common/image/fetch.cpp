@@ -1,6 +1,10 @@
 #include "common/image/fetch.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "common/image/interrupt.hpp"
 #include "common/sys/error.hpp"
@@ -12,12 +16,52 @@ constexpr std::size_t kAtOnce = 3;
 
 }  // namespace
 
+/// Reads the file that a blob is being written to, behind the writer.
+class Fetch::Follower {
+ public:
+  Follower(Fetch& fetch, std::size_t number) : fetch_(fetch), number_(number), blob_(fetch.blobs_[number]) {}
+
+  std::size_t read(std::span<std::byte> buffer) {
+    const State now = fetch_.wait_for_more(number_, read_);
+    if (!file_) open(now);
+    const std::uint64_t ready = now.there ? blob_.size : now.bytes;
+    if (now.restarts != read_.restarts || ready < read_.bytes) throw_restarted();
+    const auto most = std::min<std::uint64_t>(buffer.size(), ready - read_.bytes);
+    if (most == 0) return 0;
+    const auto count = check(::pread(file_.get(), buffer.data(), most, static_cast<off_t>(read_.bytes)),
+                             "read(\"{}\")", fetch_.store_.blob_path(blob_.digest));
+    if (count == 0) throw_restarted();  // it has just been emptied
+    read_.bytes += static_cast<std::uint64_t>(count);
+    return static_cast<std::size_t>(count);
+  }
+
+ private:
+  /// It may get its place at any moment, and stays the same file then.
+  void open(const State& now) {
+    const std::string place = fetch_.store_.blob_path(blob_.digest);
+    if (!now.there)
+      file_.reset(::open(BlobWriter::path_of(fetch_.store_, blob_).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file_) file_.reset(check(::open(place.c_str(), O_RDONLY | O_CLOEXEC), "open(\"{}\")", place));
+    read_.restarts = now.restarts;
+  }
+
+  [[noreturn]] void throw_restarted() const {
+    throw Restarted(fmt::format("{} has to be fetched from its beginning again", blob_.digest.string()));
+  }
+
+  Fetch& fetch_;
+  const std::size_t number_;
+  const Descriptor& blob_;
+  unique_fd file_;
+  State read_;
+};
+
 Fetch::Fetch(Registry& registry, std::vector<Descriptor> blobs, Store& store, Progress* progress)
     : registry_(registry),
       blobs_(std::move(blobs)),
       store_(store),
       progress_(progress),
-      there_(blobs_.size()) {
+      states_(blobs_.size()) {
   store_.prepare();
   for (std::size_t i = 0; i < std::min(kAtOnce, blobs_.size()); ++i)
     threads_.emplace_back([this] { work(); });
@@ -36,8 +80,30 @@ bool Fetch::end(bool keep_parts) {
 
 void Fetch::wait_for(std::size_t number) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return there_[number] || failure_; });
+  changed_.wait(lock, [&] { return states_[number].there || failure_; });
   if (failure_) std::rethrow_exception(failure_);
+}
+
+Fetch::State Fetch::wait_for_more(std::size_t number, const State& than) {
+  std::unique_lock lock(mutex_);
+  const State& now = states_[number];
+  changed_.wait(lock, [&] {
+    const bool is_void = than.bytes > 0 && now.restarts != than.restarts;
+    return now.there || now.bytes > than.bytes || is_void || failure_;
+  });
+  if (failure_) std::rethrow_exception(failure_);
+  return now;
+}
+
+bool Fetch::is_there(std::size_t number) {
+  const std::lock_guard guard(mutex_);
+  return states_[number].there;
+}
+
+ByteSource Fetch::open(std::size_t number) {
+  return [follower = std::make_shared<Follower>(*this, number)](std::span<std::byte> buffer) {
+    return follower->read(buffer);
+  };
 }
 
 void Fetch::wait_for_all() {
@@ -83,11 +149,10 @@ void Fetch::try_fetch(HttpClient& http, std::size_t number) {
   BlobWriter writer(store_, blob, wait);
   if (writer.is_complete()) return arrived(number, "already there");
   begin("fetching", writer.offset());
+  came(number, writer.offset());
   writer.keep();
   try {
-    registry_.fetch(http, blob, writer, [&](std::uint64_t bytes) {
-      if (progress_) progress_->update(number, bytes);
-    });
+    registry_.fetch(http, blob, writer, [&](std::uint64_t bytes) { came(number, bytes); });
   } catch (const Resumable&) {
     if (!keep_parts_) writer.discard();
     throw;
@@ -101,10 +166,19 @@ void Fetch::try_fetch(HttpClient& http, std::size_t number) {
   arrived(number, "fetched");
 }
 
+void Fetch::came(std::size_t number, std::uint64_t bytes) {
+  if (progress_) progress_->update(number, bytes);
+  const std::lock_guard guard(mutex_);
+  State& state = states_[number];
+  if (bytes < state.bytes) ++state.restarts;
+  state.bytes = bytes;
+  changed_.notify_all();
+}
+
 void Fetch::arrived(std::size_t number, const std::string& how) {
   if (progress_) progress_->arrived(number, how);
   const std::lock_guard guard(mutex_);
-  there_[number] = true;
+  states_[number].there = true;
   changed_.notify_all();
 }
 

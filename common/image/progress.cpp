@@ -80,6 +80,7 @@ void Progress::add(const std::string& name, std::uint64_t total) {
 void Progress::begin(std::size_t number, const std::string& what, std::uint64_t bytes) {
   const std::lock_guard guard(mutex_);
   Layer& layer = layers_[number];
+  if (layer.is_finished) return;
   const bool is_first = layer.began == Clock::time_point();
   layer.state = what;
   layer.began = Clock::now();
@@ -90,6 +91,7 @@ void Progress::begin(std::size_t number, const std::string& what, std::uint64_t 
 void Progress::update(std::size_t number, std::uint64_t bytes) {
   const std::lock_guard guard(mutex_);
   Layer& layer = layers_[number];
+  if (layer.is_finished) return;
   layer.bytes = bytes;
   layer.first = std::min(layer.first, bytes);  // less than before: it had to begin again
   const auto now = Clock::now();
@@ -99,6 +101,7 @@ void Progress::update(std::size_t number, std::uint64_t bytes) {
 void Progress::arrived(std::size_t number, const std::string& how) {
   const std::lock_guard guard(mutex_);
   Layer& layer = layers_[number];
+  if (layer.is_finished) return;
   layer.state = how;
   layer.is_here = true;
   layer.fetched = layer.bytes - layer.first;

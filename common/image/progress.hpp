@@ -33,7 +33,7 @@ class Progress {
   /// All of it is here, and waits for its turn: "fetched", "already there".
   void arrived(std::size_t layer, const std::string& how);
 
-  /// Nothing more happens to it: "done", or it stays as it arrived. The first call counts.
+  /// Nothing more happens to it: "done", or it stays as it arrived. Later calls for it are ignored.
   void finish(std::size_t layer, const std::string& outcome = "");
 
   /// A line between them, for say().

@@ -91,30 +91,54 @@ Image fetch_documents(const Offer& offer, const ImageName& name, const std::opti
   return Image(store, image);
 }
 
-/// Tells `progress` how much of the layer `number` has been read.
-ByteSource watched(ByteSource source, std::size_t number, Progress& progress) {
-  return [source = std::move(source), number, &progress,
-          bytes = std::uint64_t{0}](std::span<std::byte> buffer) mutable {
+/// The bytes of a layer as they come. Once it is there, `progress` tells how much of it has been unpacked.
+ByteSource arriving(Fetch& fetch, std::size_t number, Progress& progress) {
+  return [&fetch, number, &progress, source = fetch.open(number), bytes = std::uint64_t{0},
+          told = false](std::span<std::byte> buffer) mutable {
     const std::size_t count = source(buffer);
-    progress.update(number, bytes += count);
+    bytes += count;
+    if (!told && fetch.is_there(number)) {
+      progress.begin(number, "unpacking", bytes);
+      told = true;
+    } else if (told) {
+      progress.update(number, bytes);
+    }
     return count;
   };
 }
 
-/// Fetches the layers, and unpacks those that are there while others are still on their way.
+/// Unpacks the layers while they come. What comes is verified when it ends and not before: when it cannot be
+/// unpacked, that decides whether it is the image that is wrong.
+std::string unpack_arriving(const Image& image, Fetch& fetch, Store& store, Progress& progress) {
+  for (;;) {
+    std::size_t current = 0;
+    bool is_verified = true;  // what is said before a layer is asked for, is not about one
+    LayerFeed feed;
+    feed.open = [&](std::size_t number) {
+      current = number;
+      is_verified = fetch.is_there(number);
+      return arriving(fetch, number, progress);
+    };
+    feed.applied = [&](std::size_t number) { progress.finish(number, "done"); };
+    try {
+      return unpack(image, store, feed);
+    } catch (const LimitExceeded&) {
+      throw;
+    } catch (const std::system_error&) {
+      throw;
+    } catch (const std::runtime_error&) {  // Restarted, for one
+      if (is_verified) throw;
+      fetch.wait_for(current);
+    }
+  }
+}
+
 std::string fetch_and_unpack(const Image& image, Registry& registry, Store& store) {
   const auto& layers = image.manifest.layers;
   Progress progress;
   for (const auto& layer : layers) progress.add(layer.digest.hex().substr(0, 12), layer.size);
   Fetch fetch(registry, layers, store, &progress);
-  LayerFeed feed;
-  feed.open = [&](std::size_t number) {
-    fetch.wait_for(number);
-    progress.begin(number, "unpacking", 0);
-    return watched(store.open(layers[number]), number, progress);
-  };
-  feed.applied = [&](std::size_t number) { progress.finish(number, "done"); };
-  std::string rootfs = unpack(image, store, feed);
+  const std::string rootfs = unpack_arriving(image, fetch, store, progress);
   for (std::size_t i = 0; i < layers.size(); ++i) {  // nobody asked for those of one that was unpacked before
     fetch.wait_for(i);
     progress.finish(i);

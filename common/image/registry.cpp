@@ -97,7 +97,9 @@ void Registry::fetch(HttpClient& http, const Descriptor& blob, BlobWriter& write
     if (before > 0 && before >= blob.size) return;  // all of it was kept
     request.offset = before;
     request.begin = [&](bool continues) {
-      if (!continues) writer.restart();
+      if (continues) return;
+      writer.restart();
+      progress(0);
     };
     request.sink = [&](std::span<const std::byte> bytes) {
       writer.write(bytes);

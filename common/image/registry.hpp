@@ -40,8 +40,8 @@ class Registry {
   /// By tag or by digest, which is then verified. Throws NotThere.
   Document manifest(HttpClient& http, const std::string& reference);
 
-  /// Fetches what `writer` lacks of the blob; `progress` is told how many bytes there are so far. Throws
-  /// Resumable if the network fails for good.
+  /// Fetches what `writer` lacks of the blob; `progress` is told how many bytes there are so far, which are
+  /// none again when it has to begin anew. Throws Resumable if the network fails for good.
   void fetch(HttpClient& http, const Descriptor& blob, BlobWriter& writer,
              const std::function<void(std::uint64_t)>& progress);
 

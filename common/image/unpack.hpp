@@ -17,9 +17,9 @@ struct Image {
   Image(const Store& from, const StoredImage& image);
 };
 
-/// Where the layers come from that are unpacked.
+/// Where the layers come from that are unpacked, each when those below it are.
 struct LayerFeed {
-  std::function<ByteSource(std::size_t number)> open;  ///< may wait until the layer is there
+  std::function<ByteSource(std::size_t number)> open;
   std::function<void(std::size_t number)> applied = [](std::size_t) {};
 };
 
@@ -36,7 +36,7 @@ void extract(const Image& image, const std::string& destination);
 /// unless it is in use (std::runtime_error). It appears complete or not at all.
 std::string unpack(const Image& image, Store& store);
 
-/// The same with layers that are still on their way: none is asked for before those below it are applied.
+/// The same with layers that may be on their way still.
 std::string unpack(const Image& image, Store& store, const LayerFeed& feed);
 
 /// Compares each layer with its diff_id, in any case; throws std::runtime_error.
