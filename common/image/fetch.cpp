@@ -41,7 +41,9 @@ class Fetch::Follower {
     const std::string place = fetch_.store_.blob_path(blob_.digest);
     if (!now.there)
       file_.reset(::open(BlobWriter::path_of(fetch_.store_, blob_).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file_) file_.reset(check(::open(place.c_str(), O_RDONLY | O_CLOEXEC), "open(\"{}\")", place));
+    if (!file_) file_.reset(::open(place.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file_ && errno == ENOENT && !now.there) throw_restarted();  // it was wrong, and has been discarded
+    check(file_.get(), "open(\"{}\")", place);
     read_.restarts = now.restarts;
   }
 
