@@ -13,6 +13,8 @@ namespace workshop {
 namespace {
 
 constexpr std::size_t kAtOnce = 3;
+constexpr std::uint64_t kWorthReading = 256
+                                        << 10;  // bytes; waking a thread more often costs more than it gains
 
 }  // namespace
 
@@ -91,7 +93,7 @@ Fetch::State Fetch::wait_for_more(std::size_t number, const State& than) {
   const State& now = states_[number];
   changed_.wait(lock, [&] {
     const bool is_void = than.bytes > 0 && now.restarts != than.restarts;
-    return now.there || now.bytes > than.bytes || is_void || failure_;
+    return now.there || now.bytes >= than.bytes + kWorthReading || is_void || failure_;
   });
   if (failure_) std::rethrow_exception(failure_);
   return now;
@@ -172,9 +174,11 @@ void Fetch::came(std::size_t number, std::uint64_t bytes) {
   if (progress_) progress_->update(number, bytes);
   const std::lock_guard guard(mutex_);
   State& state = states_[number];
-  if (bytes < state.bytes) ++state.restarts;
+  const bool restarted = bytes < state.bytes;
+  const bool worth_reading = bytes / kWorthReading != state.bytes / kWorthReading;
+  if (restarted) ++state.restarts;
   state.bytes = bytes;
-  changed_.notify_all();
+  if (restarted || worth_reading) changed_.notify_all();
 }
 
 void Fetch::arrived(std::size_t number, const std::string& how) {
