@@ -13,8 +13,8 @@ namespace workshop {
 namespace {
 
 constexpr std::size_t kAtOnce = 3;
-constexpr std::uint64_t kWorthReading = 256
-                                        << 10;  // bytes; waking a thread more often costs more than it gains
+// Bytes. To wake the thread that reads more often costs more than it gains.
+constexpr std::uint64_t kWorthReading = 256 << 10;
 
 }  // namespace
 
